@@ -1,0 +1,98 @@
+# The front door. `make` alone prints the map.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(BIN)/pip --disable-pip-version-check -q
+ROOMS := libs/contracts libs/servicekit libs/devstack services/opamp-gateway services/agent-state services/config-service services/api-gateway cli
+EDITABLE := $(foreach room,$(ROOMS),-e ./$(room))
+CODE := libs services cli tools tests benchmarks
+T ?=
+PYTEST := $(PY) -m pytest
+
+.PHONY: help setup lock proto proto-check fmt lint types imports docs docs-check openapi run demo test test-unit \
+	test-integration test-flow test-fault test-fuzz interop bench k8s-check check clean
+
+help:  ## Print this map
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use it
+demo: $(VENV)/.ready  ## Bring up the whole platform with a simulated fleet of 25 agents (Ctrl-C ends it)
+	@$(PY) -m devstack demo
+
+run: $(VENV)/.ready  ## Bring up the whole platform without agents (PORT_BASE=9000 moves every port)
+	@$(PY) -m devstack run
+
+##@ Set up
+setup: $(VENV)/.ready  ## Make the virtual environment with everything in it
+
+$(VENV)/.ready: constraints.txt requirements-dev.txt $(foreach room,$(ROOMS),$(room)/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "OpAMP Platform needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	@echo "Setting up $(VENV) (about a minute the first time) ..."
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt $(EDITABLE) -r requirements-dev.txt || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
+	@touch $@
+
+lock:  ## Resolve every dependency afresh into constraints.txt
+	@rm -rf .state/lock && $(PYTHON) -m venv .state/lock
+	@.state/lock/bin/pip --disable-pip-version-check -q install $(EDITABLE) -r requirements-dev.txt
+	@{ echo "# The one lock: made by 'make lock', never edited."; .state/lock/bin/pip --disable-pip-version-check freeze --exclude-editable; } > constraints.txt
+	@rm -rf .state/lock
+
+##@ Write code
+proto: $(VENV)/.ready  ## Regenerate the protobuf code
+	@$(PY) tools/gen_proto.py
+
+docs: $(VENV)/.ready  ## Regenerate docs/bus.md, docs/settings.md, docs/metrics.md, docs/errors.md and openapi.json
+	@$(PY) tools/gen_docs.py
+
+fmt: $(VENV)/.ready  ## Format the code
+	@$(BIN)/ruff format -q $(CODE) && $(BIN)/ruff check -q --fix-only $(CODE)
+
+##@ Check it
+lint: $(VENV)/.ready  ## Style, types, import rules
+	@$(BIN)/ruff format --check -q $(CODE)
+	@$(BIN)/ruff check -q $(CODE)
+	@$(BIN)/lint-imports --no-cache >/tmp/.imports.$$$$ || { cat /tmp/.imports.$$$$; exit 1; }; rm -f /tmp/.imports.$$$$
+	@$(BIN)/mypy --no-error-summary $(CODE)
+
+proto-check: $(VENV)/.ready  ## Fail when the protobuf code is not current
+	@$(PY) tools/gen_proto.py --check
+
+docs-check: $(VENV)/.ready  ## Fail when generated documents are not current
+	@$(PY) tools/gen_docs.py --check
+
+k8s-check: $(VENV)/.ready  ## Validate the Kubernetes manifests and the compose file offline
+	@$(PYTEST) tests/deploy -q $(T)
+
+test: $(VENV)/.ready  ## Every test but the long ones: unit to flow, on real servers
+	@$(PYTEST) -n 2 --dist loadfile --cov --cov-report= tests/unit tests/property tests/contract tests/architecture tests/deploy tests/integration tests/flow $(T)
+	@$(BIN)/coverage report --fail-under=85
+
+test-unit: $(VENV)/.ready  ## Only what needs no server (T=path narrows)
+	@$(PYTEST) -n 2 $(if $(T),$(T),tests/unit tests/property tests/contract tests/architecture)
+
+test-integration: $(VENV)/.ready  ## One service and real servers
+	@$(PYTEST) $(if $(T),$(T),tests/integration)
+
+test-flow: $(VENV)/.ready  ## Agent speaks, API shows: all services and real servers
+	@$(PYTEST) $(if $(T),$(T),tests/flow)
+
+test-fault: $(VENV)/.ready  ## Kill every part under 2,000 agents (AGENTS=200 for a small run)
+	@FAULT_AGENTS=$(or $(AGENTS),2000) $(PYTEST) -x tests/fault $(T)
+
+test-fuzz: $(VENV)/.ready  ## 100,000 hostile frames and requests against a gateway (FRAMES=n)
+	@FUZZ_FRAMES=$(or $(FRAMES),100000) $(PYTEST) -x tests/fuzz $(T)
+
+interop: $(VENV)/.ready  ## Clients nobody here wrote, from their registries
+	@$(PYTEST) -x tests/interop $(T)
+
+bench: $(VENV)/.ready  ## Ratios against a bare floor, and against a peer's binary (PEER=path)
+	@$(PY) -m benchmarks $(if $(PEER),--peer $(PEER)) $(BENCH)
+
+check: lint proto-check docs-check test  ## All that CI runs, but for the long tests
+
+clean:  ## Forget the virtual environment and caches; keeps .data
+	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

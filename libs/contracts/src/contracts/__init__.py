@@ -1,0 +1,1 @@
+"""What we say: subjects, ids, capabilities and framing, beside the generated messages. No I/O."""

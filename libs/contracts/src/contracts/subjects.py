@@ -1,0 +1,237 @@
+"""
+The telephone book: every subject said on the bus, what it carries, who says it and who listens.
+
+docs/bus.md is generated from here. A service that dials a subject not listed here fails
+tests/architecture.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from contracts.ids import format_uid
+from fleet.api.v1 import agent_state_pb2 as agents
+from fleet.api.v1 import config_service_pb2 as configs
+from fleet.events.v1 import agent_pb2, config_pb2, facts_pb2, offers_pb2, presence_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+VERSION = "v1"
+ROOT = f"fleet.{VERSION}"
+"""First tokens of every subject."""
+
+DEFAULT_PARTITIONS = 16
+"""Fixed for the life of the facts stream."""
+
+FACTS_STREAM = "FLEET_FACTS"
+EVENTS_STREAM = "FLEET_EVENTS"
+CONTENT_BUCKET = "FLEET_CONTENT"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One line of the telephone book."""
+
+    name: str
+    """How code and documentation call it."""
+
+    pattern: str
+    """Subject with named tokens in <>."""
+
+    payload: type[Message]
+    said_by: tuple[str, ...]
+    heard_by: tuple[str, ...]
+    carried_by: str
+    """JetStream stream, or `core`, or `request`."""
+
+    meaning: str
+
+
+def partition_of(uid: bytes, partitions: int = DEFAULT_PARTITIONS) -> int:
+    """Tell the partition that carries an agent's facts: the same in every process and version."""
+    return zlib.crc32(uid) % partitions
+
+
+def facts(partition: int) -> str:
+    """Subject of a batch of facts; all its agents hash to *partition*."""
+    return f"{ROOT}.facts.{partition}"
+
+
+def presence(gateway_id: str) -> str:
+    """Subject of a gateway's beat."""
+    return f"{ROOT}.presence.{gateway_id}"
+
+
+def offer(gateway_id: str) -> str:
+    """Subject on which one gateway takes offers."""
+    return f"{ROOT}.offer.{gateway_id}"
+
+
+OFFER_ALL = f"{ROOT}.offer.all"
+"""Every gateway hears it and takes the targets it holds."""
+
+RESYNC = f"{ROOT}.resync"
+"""Whoever lost the registry asks gateways to announce their live connections again."""
+
+
+def agent_event(what: str, tenant_id: str, uid: bytes) -> str:
+    """Subject of a domain event about one agent."""
+    return f"{ROOT}.agent.{what}.{tenant_id}.{format_uid(uid)}"
+
+
+def config_event(what: str, tenant_id: str) -> str:
+    """Subject of a domain event about one configuration."""
+    return f"{ROOT}.config.{what}.{tenant_id}"
+
+
+BOOK: tuple[Subject, ...] = (
+    Subject(
+        "facts",
+        f"{ROOT}.facts.<partition>",
+        facts_pb2.FactBatch,
+        ("opamp-gateway",),
+        ("agent-state", "config-service"),
+        FACTS_STREAM,
+        "What agents did and said, in batches, ordered per agent.",
+    ),
+    Subject(
+        "presence",
+        f"{ROOT}.presence.<gateway>",
+        presence_pb2.Presence,
+        ("opamp-gateway",),
+        ("agent-state",),
+        "core",
+        "Who was heard from since the last beat; renews the gateway's lease.",
+    ),
+    Subject(
+        "offer",
+        f"{ROOT}.offer.<gateway>",
+        offers_pb2.Offer,
+        ("config-service", "agent-state"),
+        ("opamp-gateway",),
+        "request",
+        "Tell these agents this; the reply says what was taken on.",
+    ),
+    Subject(
+        "offer to all",
+        OFFER_ALL,
+        offers_pb2.Offer,
+        ("config-service", "agent-state"),
+        ("opamp-gateway",),
+        "core",
+        "The same when nobody knows which gateway holds the agents.",
+    ),
+    Subject(
+        "agent event",
+        f"{ROOT}.agent.<what>.<tenant>.<uid>",
+        agent_pb2.AgentEvent,
+        ("agent-state", "config-service"),
+        ("other systems",),
+        EVENTS_STREAM,
+        "online, offline, described, health_changed, deleted, config_applied, config_failed: after commit.",
+    ),
+    Subject(
+        "config event",
+        f"{ROOT}.config.<what>.<tenant>",
+        config_pb2.ConfigEvent,
+        ("config-service",),
+        ("other systems",),
+        EVENTS_STREAM,
+        "created, changed, deleted, pushed: after commit.",
+    ),
+)
+
+Q = TypeVar("Q", bound="Message")
+R = TypeVar("R", bound="Message")
+
+
+@dataclass(frozen=True)
+class Method(Generic[Q, R]):
+    """A question one service answers, as NATS request and reply."""
+
+    service: str
+    name: str
+    request_type: type[Q]
+    response_type: type[R]
+
+    @property
+    def subject(self) -> str:
+        """Where it is asked."""
+        return f"{ROOT}.api.{self.service}.{self.name}"
+
+
+AGENT_STATE = "agent-state"
+CONFIG_SERVICE = "config-service"
+
+LIST_AGENTS = Method(AGENT_STATE, "list_agents", agents.ListAgentsRequest, agents.ListAgentsReply)
+GET_AGENT = Method(AGENT_STATE, "get_agent", agents.GetAgentRequest, agents.GetAgentReply)
+DELETE_AGENT = Method(AGENT_STATE, "delete_agent", agents.DeleteAgentRequest, agents.DeleteAgentReply)
+GET_STATUS_SUMMARY = Method(
+    AGENT_STATE, "get_status_summary", agents.GetStatusSummaryRequest, agents.GetStatusSummaryReply
+)
+LIST_CONNECTIONS = Method(AGENT_STATE, "list_connections", agents.ListConnectionsRequest, agents.ListConnectionsReply)
+GET_ACTIVE_CONNECTION = Method(
+    AGENT_STATE, "get_active_connection", agents.GetActiveConnectionRequest, agents.GetActiveConnectionReply
+)
+ALLOCATE_EPOCHS = Method(AGENT_STATE, "allocate_epochs", agents.AllocateEpochsRequest, agents.AllocateEpochsReply)
+VERIFY_ENROLMENT_TOKEN = Method(
+    AGENT_STATE, "verify_enrolment_token", agents.VerifyEnrolmentTokenRequest, agents.VerifyEnrolmentTokenReply
+)
+CREATE_ENROLMENT_TOKEN = Method(
+    AGENT_STATE, "create_enrolment_token", agents.CreateEnrolmentTokenRequest, agents.CreateEnrolmentTokenReply
+)
+LIST_ENROLMENT_TOKENS = Method(
+    AGENT_STATE, "list_enrolment_tokens", agents.ListEnrolmentTokensRequest, agents.ListEnrolmentTokensReply
+)
+REVOKE_ENROLMENT_TOKEN = Method(
+    AGENT_STATE, "revoke_enrolment_token", agents.RevokeEnrolmentTokenRequest, agents.RevokeEnrolmentTokenReply
+)
+
+CREATE_CONFIGURATION = Method(
+    CONFIG_SERVICE, "create_configuration", configs.CreateConfigurationRequest, configs.CreateConfigurationReply
+)
+UPDATE_CONFIGURATION = Method(
+    CONFIG_SERVICE, "update_configuration", configs.UpdateConfigurationRequest, configs.UpdateConfigurationReply
+)
+GET_CONFIGURATION = Method(
+    CONFIG_SERVICE, "get_configuration", configs.GetConfigurationRequest, configs.GetConfigurationReply
+)
+LIST_CONFIGURATIONS = Method(
+    CONFIG_SERVICE, "list_configurations", configs.ListConfigurationsRequest, configs.ListConfigurationsReply
+)
+DELETE_CONFIGURATION = Method(
+    CONFIG_SERVICE, "delete_configuration", configs.DeleteConfigurationRequest, configs.DeleteConfigurationReply
+)
+LIST_VERSIONS = Method(CONFIG_SERVICE, "list_versions", configs.ListVersionsRequest, configs.ListVersionsReply)
+GET_VERSION = Method(CONFIG_SERVICE, "get_version", configs.GetVersionRequest, configs.GetVersionReply)
+ROLLBACK_CONFIGURATION = Method(
+    CONFIG_SERVICE, "rollback_configuration", configs.RollbackConfigurationRequest, configs.RollbackConfigurationReply
+)
+PUSH_CONFIGURATION = Method(
+    CONFIG_SERVICE, "push_configuration", configs.PushConfigurationRequest, configs.PushConfigurationReply
+)
+LIST_ATTEMPTS = Method(CONFIG_SERVICE, "list_attempts", configs.ListAttemptsRequest, configs.ListAttemptsReply)
+GET_CONFIGURATION_STATUS = Method(
+    CONFIG_SERVICE,
+    "get_configuration_status",
+    configs.GetConfigurationStatusRequest,
+    configs.GetConfigurationStatusReply,
+)
+GET_AGENT_CONFIGURATIONS = Method(
+    CONFIG_SERVICE,
+    "get_agent_configurations",
+    configs.GetAgentConfigurationsRequest,
+    configs.GetAgentConfigurationsReply,
+)
+ASSIGN_CONFIGURATION = Method(
+    CONFIG_SERVICE, "assign_configuration", configs.AssignConfigurationRequest, configs.AssignConfigurationReply
+)
+CLEAR_FAILURE = Method(CONFIG_SERVICE, "clear_failure", configs.ClearFailureRequest, configs.ClearFailureReply)
+
+METHODS: tuple[Method[Message, Message], ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Method)
+)
+"""Every method above."""
