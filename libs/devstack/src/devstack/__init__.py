@@ -1,0 +1,1 @@
+"""The whole platform on one machine: servers from wheels, services as processes."""

@@ -1,0 +1,1 @@
+"""Versioned configurations, who should run which, and whether they do."""

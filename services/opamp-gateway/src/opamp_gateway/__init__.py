@@ -1,0 +1,1 @@
+"""The door agents knock on: OpAMP in, facts out, offers delivered."""
