@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 4
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -71,7 +72,8 @@ def _become(identity: Identity) -> None:
     """Change user for good; root's capabilities go, but for the one asked for."""
     keep = identity.pass_closed_folders and _LIBC is not None
     if keep and _LIBC is not None:
-        _LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Otherwise the change of user would clear capabilities, and access(2) would look without them.
+        _LIBC.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(identity.gid)
     os.setuid(identity.uid)

@@ -1,4 +1,4 @@
-"""NATS with JetStream from a wheel: on loopback, behind a password, every write synced before it is acknowledged."""
+"""NATS with JetStream from a wheel: on loopback, behind a password, every write synced before its ack."""
 
 from __future__ import annotations
 

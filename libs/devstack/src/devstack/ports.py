@@ -10,6 +10,7 @@ from devstack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 MAX_GATEWAYS = 8
+LOWEST_BASE = 1024
 HIGHEST_BASE = 65_535 - 50
 
 
@@ -30,14 +31,14 @@ class Ports:
 
     @classmethod
     def default(cls, gateways: int = 1) -> Ports:
-        """Return the ports a person knows: 8080 for the API, 4320 (and on) for agents, 433x and 434x inside."""
+        """Return the ports people know: 8080 for the API, 4320 (and on) for agents, 433x to 435x inside."""
         return cls._arranged(8080, 4320, 4330, gateways)
 
     @classmethod
     def from_base(cls, base: int, gateways: int = 1) -> Ports:
         """Return ports of a stack that stands beside others: API on *base*, agents on the next ones."""
-        if not 1024 <= base <= HIGHEST_BASE:
-            message = f"PORT_BASE={base} is not between 1024 and {HIGHEST_BASE}"
+        if not LOWEST_BASE <= base <= HIGHEST_BASE:
+            message = f"PORT_BASE={base} is not between {LOWEST_BASE} and {HIGHEST_BASE}"
             raise StackError(message)
         return cls._arranged(base, base + 1, base + 10, gateways)
 

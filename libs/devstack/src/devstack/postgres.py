@@ -1,7 +1,8 @@
 """
 PostgreSQL 18 from a wheel: initialised and run with scram, checksums and TCP on loopback only.
 
-The wheel's binaries are used directly. PostgreSQL refuses to run as root, so root hands it to a user of its own.
+The wheel's binaries are used directly.
+PostgreSQL refuses to run as root, so root hands it to a user of its own.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class PostgresServer:
                 check=False,
                 timeout=120,
                 cwd="/",
-                preexec_fn=leash(signal.SIGKILL, os.getpid(), self._identity),  # noqa: PLW1509  # no other thread forks
+                preexec_fn=leash(signal.SIGKILL, os.getpid(), self._identity),  # no other thread forks
             )
         except (OSError, subprocess.SubprocessError) as exc:
             message = f"PostgreSQL cannot be initialised in {self.folder}: {exc}{self._hint()}"
@@ -181,7 +182,7 @@ class PostgresServer:
         except OSError:
             return  # nobody; PostgreSQL looks for surviving sessions itself
         if str(self.data).encode() in running:
-            message = f"PostgreSQL already runs on {self.data} as process {owner}: stop it, or choose another FLEET_DATA"
+            message = f"PostgreSQL already runs on {self.data} (process {owner}): stop it, or set FLEET_DATA"
             raise StackError(message)
         lock.unlink()
 

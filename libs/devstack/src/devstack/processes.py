@@ -1,11 +1,12 @@
 """
-One child process: started on a leash, logged to a bounded file, waited for, stopped with everything it started.
+One child process: started on a leash, logged to a bounded file, waited for, stopped with all it started.
 
 It decides nothing: whether a dead child comes back is the supervisor's business.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -136,10 +137,8 @@ class Process:
         """SIGKILL to the whole group, at once; returns when the program is gone."""
         if self._popen is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._popen.wait()
 
     def bound_log(self) -> None:

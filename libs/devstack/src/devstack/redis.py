@@ -1,4 +1,4 @@
-"""Redis from a wheel: a cache on loopback that keeps nothing on disk, because everything in it can be lost."""
+"""Redis from a wheel: a cache on loopback that keeps nothing on disk, because all in it can be lost."""
 
 from __future__ import annotations
 

@@ -1,0 +1,297 @@
+"""
+The composition: servers, then roles and schemas, then services, then the first admin and enrolment token.
+
+Used by `make run`, and by the flow and fault tests, which also kill and restart its parts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from devstack import secrets, services
+from devstack.database import prepare
+from devstack.errors import StackError
+from devstack.nats import NatsServer
+from devstack.ports import LOOPBACK, Ports, require_free
+from devstack.postgres import DURABLE, PostgresServer
+from devstack.redis import RedisServer
+from devstack.services import AGENT_STATE, API_GATEWAY, CONFIG_SERVICE, OPAMP_GATEWAY, OWNERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from devstack.processes import Process
+
+DATABASE = "fleet"
+ADMIN = "admin"
+START_SECONDS = 60.0
+GRACE_SECONDS = 15.0
+OPAMP_PATH = "/v1/opamp"
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class External:
+    """Servers that run elsewhere; empty means one of our own."""
+
+    postgres_url: str = ""
+    """A superuser's; its database is used unless it is `postgres` or missing."""
+
+    nats_url: str = ""
+    redis_url: str = ""
+
+
+@dataclass
+class Platform:
+    """One whole platform: its folder, its ports, its processes by name."""
+
+    data: Path
+    ports: Ports
+    external: External = field(default_factory=External)
+    say: Callable[[str], None] = lambda _line: None
+    """Hears one line per step."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """More settings for services, as environment variables."""
+
+    postgres_options: Mapping[str, str] = field(default_factory=lambda: DURABLE)
+    processes: dict[str, Process] = field(default_factory=dict, init=False)
+    """Servers and services by name: postgres, nats, redis, agent-state, opamp-gateway-1 …; in start order."""
+
+    facts: dict[str, object] = field(default_factory=dict, init=False)
+    """What run.json says."""
+
+    postgres: PostgresServer | None = field(default=None, init=False)
+    nats: NatsServer | None = field(default=None, init=False)
+    redis: RedisServer | None = field(default=None, init=False)
+    _secrets: secrets.Secrets = field(init=False)
+
+    def start(self) -> None:
+        """
+        Bring everything up; what is up already stays.
+
+        Raises:
+            StackError: Something cannot be started. What was started before it still runs: call stop().
+        """
+        self.data.mkdir(parents=True, exist_ok=True)
+        require_free(self._ports_needed())
+        self._secrets = secrets.load_or_make(self.data)
+        self.start_servers()
+        self.provision()
+        self.start_services()
+        self.greet()
+        self.write_facts()
+
+    def stop(self) -> None:
+        """End everything, agents' doors first, the database last; never fails."""
+        names = [name for name in self.processes if name not in ("postgres", "nats", "redis")]
+        first = [name for name in names if name.startswith((OPAMP_GATEWAY, API_GATEWAY))]
+        for group in (
+            first,
+            [name for name in names if name not in first],
+            ["redis"],
+            ["nats"],
+            ["postgres"],
+        ):
+            present = [self.processes[name] for name in group if name in self.processes]
+            stopping = [threading.Thread(target=each.stop, args=(GRACE_SECONDS,)) for each in present]
+            for thread in stopping:
+                thread.start()
+            for thread in stopping:
+                thread.join()
+
+    def start_servers(self) -> None:
+        """Start PostgreSQL, NATS and Redis, but for those that run elsewhere."""
+        keys, ports, logs = self._secrets, self.ports, self.logs
+        if not self.external.postgres_url:
+            self.say("PostgreSQL")
+            self.postgres = PostgresServer(
+                self.data / "postgres",
+                ports.postgres,
+                keys.postgres,
+                log_path=logs / "postgres.log",
+                options=self.postgres_options,
+            )
+            self.processes["postgres"] = self.postgres.process
+            self.postgres.start()
+        if not self.external.nats_url:
+            self.say("NATS")
+            self.nats = NatsServer(
+                self.data / "nats", ports.nats, ports.nats_monitor, keys.nats, log_path=logs / "nats.log"
+            )
+            self.processes["nats"] = self.nats.process
+            self.nats.start()
+        if not self.external.redis_url:
+            self.say("Redis")
+            self.redis = RedisServer(
+                self.data / "redis", ports.redis, keys.redis, log_path=logs / "redis.log"
+            )
+            self.processes["redis"] = self.redis.process
+            self.redis.start()
+
+    def provision(self) -> None:
+        """Make the database, and the role and schema of each service; repeating is harmless."""
+        self.say("roles and schemas")
+        database = urlsplit(self.admin_url).path.strip("/")
+        server_url = self.external.postgres_url if self.postgres is None else self.postgres.url()
+        passwords = {service: self._password_of(service) for service in OWNERS}
+        prepare(server_url, database, self.admin_url, passwords)
+
+    def start_services(self) -> None:
+        """Start all services at once and wait until each is ready; they migrate their tables first."""
+        self.say("services")
+        for name, process in self._services().items():
+            self.processes[name] = process
+            process.start()
+        for name, process in self.processes.items():
+            process.wait_ready(START_SECONDS)
+            if name not in ("postgres", "nats", "redis"):
+                self.say(f"{name} is ready")
+
+    def greet(self) -> None:
+        """Make the first admin and the enrolment token, unless an earlier start did."""
+        if not self._secrets.admin_password:
+            made = self._run_json(API_GATEWAY, ["create-admin", "--username", ADMIN, "--json"])
+            self._secrets = self._secrets.with_admin(made["username"], made["password"])
+            self._secrets.save(self.data)
+        if not self._secrets.enrolment_token:
+            name = "first-token"
+            made = self._run_json(
+                AGENT_STATE, ["create-enrolment-token", "--tenant", "default", "--name", name, "--json"]
+            )
+            self._secrets = self._secrets.with_token(made["secret"])
+            self._secrets.save(self.data)
+
+    def write_facts(self) -> None:
+        """Write run.json, readable by its owner only."""
+        ports = self.ports
+        self.facts = {
+            "api_url": f"http://{LOOPBACK}:{ports.api}",
+            "opamp_url": f"ws://{LOOPBACK}:{ports.opamp[0]}{OPAMP_PATH}",
+            "opamp_http_url": f"http://{LOOPBACK}:{ports.opamp[0]}{OPAMP_PATH}",
+            "opamp_urls": [f"ws://{LOOPBACK}:{port}{OPAMP_PATH}" for port in ports.opamp],
+            "opamp_http_urls": [f"http://{LOOPBACK}:{port}{OPAMP_PATH}" for port in ports.opamp],
+            "nats_url": self.addresses.nats,
+            "redis_url": self.addresses.redis,
+            "postgres_url": self.admin_url,
+            "admin_user": self._secrets.admin_user,
+            "admin_password": self._secrets.admin_password,
+            "enrolment_token": self._secrets.enrolment_token,
+            "ops_urls": {
+                "agent-state": f"http://{LOOPBACK}:{ports.agent_state_ops}",
+                "config-service": f"http://{LOOPBACK}:{ports.config_service_ops}",
+                "api-gateway": f"http://{LOOPBACK}:{ports.api_gateway_ops}",
+                **{
+                    f"{OPAMP_GATEWAY}-{number}": f"http://{LOOPBACK}:{port}"
+                    for number, port in enumerate(ports.opamp_ops, start=1)
+                },
+            },
+            "ports": ports.named(),
+            "pids": {
+                "runner": os.getpid(),
+                **{name: process.pid for name, process in self.processes.items()},
+            },
+            "data_dir": str(self.data),
+        }
+        secrets.write_private(self.data / RUN_FILE, json.dumps(self.facts, indent=2) + "\n")
+
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs."""
+        return self.data / "logs"
+
+    @property
+    def admin_url(self) -> str:
+        """The superuser's address of the platform's database."""
+        if self.postgres is not None:
+            return self.postgres.url(DATABASE)
+        parts = urlsplit(self.external.postgres_url)
+        database = parts.path.strip("/")
+        return urlunsplit(parts._replace(path=f"/{DATABASE if database in ('', 'postgres') else database}"))
+
+    @property
+    def addresses(self) -> services.Addresses:
+        """Where services find the servers."""
+        return services.Addresses(
+            nats=self.external.nats_url if self.nats is None else self.nats.url,
+            redis=self.external.redis_url if self.redis is None else self.redis.url,
+            postgres={service: self._url_of(service) for service in OWNERS},
+        )
+
+    def _url_of(self, service: str) -> str:
+        parts = urlsplit(self.admin_url)
+        where = parts.netloc.rpartition("@")[2]
+        login = f"{service.replace('-', '_')}:{quote(self._password_of(service), safe='')}"
+        return urlunsplit(parts._replace(netloc=f"{login}@{where}"))
+
+    def _password_of(self, service: str) -> str:
+        return str(getattr(self._secrets, service.replace("-", "_")))
+
+    def _ports_needed(self) -> dict[str, int]:
+        elsewhere = {
+            "postgres": self.external.postgres_url,
+            "nats": self.external.nats_url,
+            "nats_monitor": self.external.nats_url,
+            "redis": self.external.redis_url,
+        }
+        running = {name for name, process in self.processes.items() if process.alive}
+        return (
+            {}
+            if running
+            else {name: port for name, port in self.ports.named().items() if not elsewhere.get(name)}
+        )
+
+    def _settings_of(self, service: str) -> dict[str, str]:
+        own = services.settings_of(service, self.addresses, self.ports, self.data / "signing-key.pem")
+        return {**own, **self.settings}
+
+    def _services(self) -> dict[str, Process]:
+        ops = {
+            AGENT_STATE: self.ports.agent_state_ops,
+            CONFIG_SERVICE: self.ports.config_service_ops,
+            API_GATEWAY: self.ports.api_gateway_ops,
+        }
+        result = {
+            service: services.service_process(
+                service, service.replace("-", "_"), self._settings_of(service), port, self.logs
+            )
+            for service, port in ops.items()
+        }
+        for number, port in enumerate(self.ports.opamp_ops, start=1):
+            settings = {**services.gateway_settings(number, self.addresses, self.ports), **self.settings}
+            name = f"{OPAMP_GATEWAY}-{number}"
+            result[name] = services.service_process(name, "opamp_gateway", settings, port, self.logs)
+        return result
+
+    def _run_json(self, service: str, arguments: list[str]) -> dict[str, str]:
+        output = self._run_tool([service.replace("-", "_"), *arguments], self._settings_of(service))
+        found: dict[str, str] = json.loads(output.strip().splitlines()[-1])
+        return found
+
+    def _run_tool(self, arguments: list[str], settings: Mapping[str, str]) -> str:
+        """Run `python -m …` to its end; its last line on stderr becomes our error."""
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", *arguments],
+                env=services.environment(settings),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=START_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            message = f"{arguments[0]} {arguments[1]} did not end within {START_SECONDS:.0f} s"
+            raise StackError(message) from None
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+            message = f"{arguments[0]} {arguments[1]} failed with code {done.returncode}: {said}"
+            raise StackError(message)
+        return done.stdout
