@@ -26,19 +26,28 @@ def generate(target: Path) -> None:
     """Write *_pb2.py and *_pb2.pyi for every .proto, and the __init__.py files that join them."""
     files = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    arguments = ["protoc", f"-I{PROTO}", f"-I{well_known}", f"--python_out={target}", f"--pyi_out={target}", *files]
+    arguments = [
+        "protoc",
+        f"-I{PROTO}",
+        f"-I{well_known}",
+        f"--python_out={target}",
+        f"--pyi_out={target}",
+        *files,
+    ]
     if protoc.main(arguments) != 0:
         sys.exit("protoc refused the files above")
     for package in PACKAGES:
         for folder in {path.parent for path in (target / package).rglob("*_pb2.py")}:
-            while folder != target:
-                (folder / "__init__.py").touch()
-                folder = folder.parent
+            for parent in (folder, *folder.parents):
+                if parent == target:
+                    break
+                (parent / "__init__.py").touch()
         (target / package / "py.typed").touch()
 
 
 def differences(left: Path, right: Path) -> list[str]:
     """Name the generated files that differ between two folders."""
+
     def listing(folder: Path) -> set[str]:
         return {
             str(path.relative_to(folder))

@@ -178,23 +178,38 @@ GET_ACTIVE_CONNECTION = Method(
 )
 ALLOCATE_EPOCHS = Method(AGENT_STATE, "allocate_epochs", agents.AllocateEpochsRequest, agents.AllocateEpochsReply)
 VERIFY_ENROLMENT_TOKEN = Method(
-    AGENT_STATE, "verify_enrolment_token", agents.VerifyEnrolmentTokenRequest, agents.VerifyEnrolmentTokenReply
+    AGENT_STATE,
+    "verify_enrolment_token",
+    agents.VerifyEnrolmentTokenRequest,
+    agents.VerifyEnrolmentTokenReply,
 )
 CREATE_ENROLMENT_TOKEN = Method(
-    AGENT_STATE, "create_enrolment_token", agents.CreateEnrolmentTokenRequest, agents.CreateEnrolmentTokenReply
+    AGENT_STATE,
+    "create_enrolment_token",
+    agents.CreateEnrolmentTokenRequest,
+    agents.CreateEnrolmentTokenReply,
 )
 LIST_ENROLMENT_TOKENS = Method(
     AGENT_STATE, "list_enrolment_tokens", agents.ListEnrolmentTokensRequest, agents.ListEnrolmentTokensReply
 )
 REVOKE_ENROLMENT_TOKEN = Method(
-    AGENT_STATE, "revoke_enrolment_token", agents.RevokeEnrolmentTokenRequest, agents.RevokeEnrolmentTokenReply
+    AGENT_STATE,
+    "revoke_enrolment_token",
+    agents.RevokeEnrolmentTokenRequest,
+    agents.RevokeEnrolmentTokenReply,
 )
 
 CREATE_CONFIGURATION = Method(
-    CONFIG_SERVICE, "create_configuration", configs.CreateConfigurationRequest, configs.CreateConfigurationReply
+    CONFIG_SERVICE,
+    "create_configuration",
+    configs.CreateConfigurationRequest,
+    configs.CreateConfigurationReply,
 )
 UPDATE_CONFIGURATION = Method(
-    CONFIG_SERVICE, "update_configuration", configs.UpdateConfigurationRequest, configs.UpdateConfigurationReply
+    CONFIG_SERVICE,
+    "update_configuration",
+    configs.UpdateConfigurationRequest,
+    configs.UpdateConfigurationReply,
 )
 GET_CONFIGURATION = Method(
     CONFIG_SERVICE, "get_configuration", configs.GetConfigurationRequest, configs.GetConfigurationReply
@@ -203,12 +218,18 @@ LIST_CONFIGURATIONS = Method(
     CONFIG_SERVICE, "list_configurations", configs.ListConfigurationsRequest, configs.ListConfigurationsReply
 )
 DELETE_CONFIGURATION = Method(
-    CONFIG_SERVICE, "delete_configuration", configs.DeleteConfigurationRequest, configs.DeleteConfigurationReply
+    CONFIG_SERVICE,
+    "delete_configuration",
+    configs.DeleteConfigurationRequest,
+    configs.DeleteConfigurationReply,
 )
 LIST_VERSIONS = Method(CONFIG_SERVICE, "list_versions", configs.ListVersionsRequest, configs.ListVersionsReply)
 GET_VERSION = Method(CONFIG_SERVICE, "get_version", configs.GetVersionRequest, configs.GetVersionReply)
 ROLLBACK_CONFIGURATION = Method(
-    CONFIG_SERVICE, "rollback_configuration", configs.RollbackConfigurationRequest, configs.RollbackConfigurationReply
+    CONFIG_SERVICE,
+    "rollback_configuration",
+    configs.RollbackConfigurationRequest,
+    configs.RollbackConfigurationReply,
 )
 PUSH_CONFIGURATION = Method(
     CONFIG_SERVICE, "push_configuration", configs.PushConfigurationRequest, configs.PushConfigurationReply
@@ -227,7 +248,10 @@ GET_AGENT_CONFIGURATIONS = Method(
     configs.GetAgentConfigurationsReply,
 )
 ASSIGN_CONFIGURATION = Method(
-    CONFIG_SERVICE, "assign_configuration", configs.AssignConfigurationRequest, configs.AssignConfigurationReply
+    CONFIG_SERVICE,
+    "assign_configuration",
+    configs.AssignConfigurationRequest,
+    configs.AssignConfigurationReply,
 )
 CLEAR_FAILURE = Method(CONFIG_SERVICE, "clear_failure", configs.ClearFailureRequest, configs.ClearFailureReply)
 

@@ -26,9 +26,9 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.object_store import ObjectStore
-from nats.micro import ServiceConfig, add_service
+from nats.micro import add_service
 from nats.micro.request import Request
-from nats.micro.service import Service
+from nats.micro.service import Service, ServiceConfig
 
 from servicekit import metrics
 from servicekit.errors import Invalid, Kind, ServiceError, Unavailable
@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
+Q_co = TypeVar("Q_co", bound=Message, covariant=True)
+R_co = TypeVar("R_co", bound=Message, covariant=True)
 
 DEADLINE_HEADER = "Fleet-Deadline-Ms"
 REQUEST_ID_HEADER = "Fleet-Request-Id"
@@ -51,32 +53,57 @@ class NoResponders(Unavailable):
     code = "no_responders"
 
 
-class Method(Protocol[Q, R]):
+class Method(Protocol[Q_co, R_co]):
     """A question as contracts.subjects names it."""
 
     @property
-    def subject(self) -> str: ...
+    def subject(self) -> str:
+        """Where it is asked."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def request_type(self) -> type[Q]: ...
+    def request_type(self) -> type[Q_co]:
+        """What is asked."""
+        ...
+
     @property
-    def response_type(self) -> type[R]: ...
+    def response_type(self) -> type[R_co]:
+        """What is answered."""
+        ...
 
 
 class StreamSpec(Protocol):
     """A stream as contracts.streams declares it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def subjects(self) -> tuple[str, ...]: ...
+    def subjects(self) -> tuple[str, ...]:
+        """What it carries."""
+        ...
+
     @property
-    def max_age(self) -> timedelta: ...
+    def max_age(self) -> timedelta:
+        """How long it keeps a message."""
+        ...
+
     @property
-    def max_bytes(self) -> int: ...
+    def max_bytes(self) -> int:
+        """How much it keeps."""
+        ...
+
     @property
-    def duplicate_window(self) -> timedelta: ...
+    def duplicate_window(self) -> timedelta:
+        """How long it knows message ids."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -129,14 +156,14 @@ class Bus:
         async def lost() -> None:
             metrics.BUS_CONNECTED.set(0)
             if bus is not None:
-                bus._since = None  # noqa: SLF001 - our own instance
+                bus._since = None
             log.warning("bus_disconnected")
 
         async def back() -> None:
             metrics.BUS_CONNECTED.set(1)
             metrics.BUS_RECONNECTS.inc()
             if bus is not None:
-                await bus._reconnected()  # noqa: SLF001 - our own instance
+                await bus._reconnected()
 
         async def failed(error: Exception) -> None:
             log.debug("bus_error", error=str(error))
@@ -279,7 +306,9 @@ class Bus:
         self._services.append(micro)
         for method, handler in handlers.items():
             await micro.add_endpoint(
-                name=method.name.replace("_", "-"), subject=method.subject, handler=self._answering(method, handler)
+                name=method.name.replace("_", "-"),
+                subject=method.subject,
+                handler=self._answering(method, handler),
             )
         await self.nc.flush(timeout=CONNECT_TIMEOUT_SECONDS)
 
@@ -335,7 +364,11 @@ class Bus:
         try:
             store = await self._bucket(bucket)
             found = await store.get(name)
-        except (nats.js.errors.ObjectNotFoundError, nats.js.errors.ObjectDeletedError, nats.js.errors.NotFoundError):
+        except (
+            nats.js.errors.ObjectNotFoundError,
+            nats.js.errors.ObjectDeletedError,
+            nats.js.errors.NotFoundError,
+        ):
             self._buckets.pop(bucket, None)
             return None
         except (NatsError, TimeoutError, OSError) as error:
@@ -351,9 +384,7 @@ class Bus:
                 self._buckets[bucket] = await self.js.create_object_store(bucket)
         return self._buckets[bucket]
 
-    async def _ask(
-        self, subject: str, payload: bytes, timeout_seconds: float, headers: dict[str, str] | None
-    ) -> Msg:
+    async def _ask(self, subject: str, payload: bytes, timeout_seconds: float, headers: dict[str, str] | None) -> Msg:
         if not self.connected:
             raise Unavailable("the bus is not reachable", retry_after_seconds=1)
         try:
@@ -396,7 +427,11 @@ class Bus:
                 await request.respond(response)
             else:
                 outcome = error.kind
-                await request.respond_error("500", error.public[:200].replace("\r", " ").replace("\n", " "), headers=encode_error(error))
+                await request.respond_error(
+                    "500",
+                    error.public[:200].replace("\r", " ").replace("\n", " "),
+                    headers=encode_error(error),
+                )
         except MaxPayloadError:
             outcome = Kind.INVALID
             too_large = Invalid("the answer is too large for the bus; ask for a smaller page")
@@ -436,7 +471,7 @@ async def _run(method: Any, handler: Answer, data: bytes, deadline: float) -> tu
     except (OSError, ConnectionError) as error:
         log.warning("rpc_dependency_away", error=str(error))
         return b"", Unavailable("a part this needs is away; try again", retry_after_seconds=1)
-    except Exception as error:  # noqa: BLE001 - the top of a request: logged once, answered as a bug
+    except Exception as error:
         if is_away(error):
             log.warning("rpc_dependency_away", error=str(error))
             return b"", Unavailable("a part this needs is away; try again", retry_after_seconds=1)
@@ -451,5 +486,3 @@ AWAY_CHECKS: list[Callable[[BaseException], bool]] = []
 def is_away(error: BaseException) -> bool:
     """Say whether *error* means that a server we need is away."""
     return any(check(error) for check in AWAY_CHECKS)
-
-

@@ -17,7 +17,10 @@ SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 ProcessCollector(registry=REGISTRY)
 
 RPC_REQUESTS = Counter(
-    "servicekit_rpc_requests_total", "Questions answered on the bus.", ("method", "outcome"), registry=REGISTRY
+    "servicekit_rpc_requests_total",
+    "Questions answered on the bus.",
+    ("method", "outcome"),
+    registry=REGISTRY,
 )
 RPC_SECONDS = Histogram(
     "servicekit_rpc_seconds",
@@ -27,7 +30,10 @@ RPC_SECONDS = Histogram(
     registry=REGISTRY,
 )
 CONSUMED = Counter(
-    "servicekit_consumed_messages_total", "Stream messages by outcome.", ("consumer", "outcome"), registry=REGISTRY
+    "servicekit_consumed_messages_total",
+    "Stream messages by outcome.",
+    ("consumer", "outcome"),
+    registry=REGISTRY,
 )
 CONSUME_SECONDS = Histogram(
     "servicekit_consume_batch_seconds",
@@ -37,13 +43,22 @@ CONSUME_SECONDS = Histogram(
     registry=REGISTRY,
 )
 CONSUMER_PENDING = Gauge(
-    "servicekit_consumer_pending", "Stream messages not yet delivered to this consumer.", ("consumer",), registry=REGISTRY
+    "servicekit_consumer_pending",
+    "Stream messages not yet delivered to this consumer.",
+    ("consumer",),
+    registry=REGISTRY,
 )
 CONSUMER_LAG_SECONDS = Gauge(
-    "servicekit_consumer_lag_seconds", "Age of the newest message applied, when it was.", ("consumer",), registry=REGISTRY
+    "servicekit_consumer_lag_seconds",
+    "Age of the newest message applied, when it was.",
+    ("consumer",),
+    registry=REGISTRY,
 )
 DEAD_LETTERS = Counter(
-    "servicekit_dead_letters_total", "Messages put aside because they cannot be applied.", ("consumer",), registry=REGISTRY
+    "servicekit_dead_letters_total",
+    "Messages put aside because they cannot be applied.",
+    ("consumer",),
+    registry=REGISTRY,
 )
 OUTBOX_PUBLISHED = Counter("servicekit_outbox_published_total", "Outbox rows published.", registry=REGISTRY)
 OUTBOX_PENDING = Gauge("servicekit_outbox_pending", "Outbox rows waiting when last looked.", registry=REGISTRY)

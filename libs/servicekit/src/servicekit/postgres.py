@@ -8,11 +8,15 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
+from asyncpg.pool import PoolConnectionProxy
 
 from servicekit import metrics
 from servicekit.bus import AWAY_CHECKS
 
 log = structlog.get_logger()
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+"""A connection of one's own, or one lent by a pool."""
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 _OPERATIONS = frozenset(("select", "insert", "update", "delete", "with", "begin", "commit", "copy", "create", "lock"))
@@ -43,7 +47,12 @@ async def connect_pool(url: str, *, service: str, min_size: int = 1, max_size: i
                 init=_prepare,
                 server_settings={"application_name": service, "lock_timeout": "10000", "jit": "off"},
             )
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.CannotConnectNowError,
+        ) as error:
             log.warning("postgres_not_reachable", error=str(error) or type(error).__name__)
             await asyncio.sleep(0.5)
 
@@ -98,4 +107,3 @@ def _observe(record: asyncpg.connection.LoggedQuery) -> None:
 
 
 AWAY_CHECKS.append(is_transient)
-

@@ -27,10 +27,20 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True)
 
-    nats_url: Annotated[SecretStr, Field(description="NATS server, nats://user:password@host:port; several separated by commas.")] = SecretStr("nats://127.0.0.1:4222")
-    log_level: Annotated[Level, Field(description="debug, info, warning or error; changeable at run time with PUT /log-level on the ops port.")] = "info"
-    log_format: Annotated[Format, Field(description="json, console, or auto: console in a terminal, JSON elsewhere.")] = "auto"
-    ops_host: Annotated[str, Field(description="Address of the ops port: health, readiness, metrics, log level.")] = "127.0.0.1"
+    nats_url: Annotated[
+        SecretStr,
+        Field(description="NATS server, nats://user:password@host:port; several separated by commas."),
+    ] = SecretStr("nats://127.0.0.1:4222")
+    log_level: Annotated[
+        Level,
+        Field(description="debug, info, warning or error; changeable at run time with PUT /log-level on the ops port."),
+    ] = "info"
+    log_format: Annotated[
+        Format, Field(description="json, console, or auto: console in a terminal, JSON elsewhere.")
+    ] = "auto"
+    ops_host: Annotated[str, Field(description="Address of the ops port: health, readiness, metrics, log level.")] = (
+        "127.0.0.1"
+    )
     ops_port: Annotated[int, Field(ge=0, le=65535, description="Ops port; 0 takes a free one.")] = 0
     migrate: Annotated[bool, Field(description="Apply database migrations at start (services with a database).")] = True
 
@@ -73,13 +83,14 @@ def read(cls: type[S], environment: Any) -> S:
             faults.append(f"{name}: no such setting; `settings` lists them")
             continue
         values[field] = value
+    settings: S | None = None
     try:
         settings = cls.model_validate(_parsed(cls, values))
     except ValidationError as error:
         for fault in error.errors():
             field = str(fault["loc"][0]) if fault["loc"] else ""
             faults.append(f"{prefix}{field.upper()}: {fault['msg']}" if field else fault["msg"])
-    if faults:
+    if faults or settings is None:
         raise SettingsError("Settings cannot be used:\n  " + "\n  ".join(sorted(faults)))
     return settings
 
