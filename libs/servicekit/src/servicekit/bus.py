@@ -134,6 +134,8 @@ class Bus:
     def __init__(self, nc: Client) -> None:
         self.nc = nc
         self.js: JetStreamContext = nc.jetstream(timeout=5.0)
+        self.generation = 0
+        """Grows with every reconnect: what lived on the old connection may be gone."""
         self._since: float | None = time.monotonic()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._services: list[Service] = []
@@ -443,6 +445,7 @@ class Bus:
 
     async def _reconnected(self) -> None:
         self._since = time.monotonic()
+        self.generation += 1
         self._buckets.clear()
         log.info("bus_reconnected")
         for callback in self._on_reconnect:

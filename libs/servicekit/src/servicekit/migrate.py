@@ -88,7 +88,7 @@ async def migrate(url: str, package: str) -> list[str]:
         rows = await connection.fetch("SELECT package, name, checksum FROM schema_migration")
         applied = {(row["package"], row["name"]): row["checksum"] for row in rows}
         done = []
-        for migration in [*migrations_of(KIT), *migrations_of(package)]:
+        for migration in _in_order(package):
             checksum = applied.get((migration.package, migration.name))
             if checksum is None:
                 await _apply(connection, migration)
@@ -103,6 +103,11 @@ async def migrate(url: str, package: str) -> list[str]:
         return done
     finally:
         await connection.close()
+
+
+def _in_order(package: str) -> list[Migration]:
+    own = [] if package == KIT else migrations_of(package)
+    return [*migrations_of(KIT), *own]
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:

@@ -24,6 +24,7 @@ from servicekit.errors import Unavailable
 
 EXPIRES_SECONDS = 5.0
 GRACE_SECONDS = 3.0
+LOOK_SECONDS = 0.5
 INACTIVE_SECONDS = 30.0
 _NANOSECONDS = 1_000_000_000
 
@@ -57,6 +58,7 @@ class StreamReader:
         self._subject = subject
         self._after = after
         self._batch = batch
+        self._generation = bus.generation
         self._wanted = 0
         self._consumer_seq = 0
         self._name = ""
@@ -101,15 +103,24 @@ class StreamReader:
             raise RuntimeError(message)
         if self._wanted <= 0:
             await self._request()
-        try:
-            first = await self._subscription.next_msg(timeout=EXPIRES_SECONDS + GRACE_SECONDS)
-        except (NatsError, TimeoutError, OSError) as error:
-            raise Unavailable("the stream is silent") from error
+        first = await self._first(self._subscription)
         batch: list[Pulled] = []
         self._take(first, batch)
         while self._subscription.pending_msgs and len(batch) < self._batch:
             self._take(await self._subscription.next_msg(timeout=1), batch)
         return batch
+
+    async def _first(self, subscription: Subscription) -> Msg:
+        """Wait for anything, looking now and then whether the connection is still the one we began on."""
+        deadline = asyncio.get_running_loop().time() + EXPIRES_SECONDS + GRACE_SECONDS
+        while True:
+            try:
+                return await subscription.next_msg(timeout=LOOK_SECONDS)
+            except (NatsError, TimeoutError, OSError) as error:
+                if self._bus.generation != self._generation:
+                    raise Unavailable("the bus was reconnected") from error
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Unavailable("the stream is silent") from error
 
     async def _request(self) -> None:
         request = {"batch": self._batch, "expires": int(EXPIRES_SECONDS * _NANOSECONDS)}
