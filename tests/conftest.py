@@ -8,4 +8,6 @@ pytest_plugins = [
     "world.nats",
     "world.redis",
     "world.eventually",
+    "world.proxy",
+    "world.platform",
 ]

@@ -45,9 +45,7 @@ async def _prepare(server_url: str, database: str, database_url: str, passwords:
     connection = await asyncpg.connect(server_url, timeout=CONNECT_SECONDS)
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
-            await connection.execute(
-                f"CREATE DATABASE {await connection.fetchval('SELECT quote_ident($1)', database)}"
-            )
+            await connection.execute(f"CREATE DATABASE {await connection.fetchval('SELECT quote_ident($1)', database)}")
     finally:
         await connection.close(timeout=CONNECT_SECONDS)
     for service, password in passwords.items():

@@ -87,9 +87,7 @@ def _keep_capability(capability: int) -> bool:
         return False
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     bit = 1 << capability
-    data = (ctypes.c_uint32 * 6)(
-        bit, bit, bit, 0, 0, 0
-    )  # effective, permitted, inheritable; low word, high word
+    data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)  # effective, permitted, inheritable; low word, high word
     if _LIBC.capset(header, data) != 0:
         return False
     return bool(_LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0)

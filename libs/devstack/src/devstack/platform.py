@@ -131,9 +131,7 @@ class Platform:
             self.nats.start()
         if not self.external.redis_url:
             self.say("Redis")
-            self.redis = RedisServer(
-                self.data / "redis", ports.redis, keys.redis, log_path=logs / "redis.log"
-            )
+            self.redis = RedisServer(self.data / "redis", ports.redis, keys.redis, log_path=logs / "redis.log")
             self.processes["redis"] = self.redis.process
             self.redis.start()
 
@@ -243,11 +241,7 @@ class Platform:
             "redis": self.external.redis_url,
         }
         running = {name for name, process in self.processes.items() if process.alive}
-        return (
-            {}
-            if running
-            else {name: port for name, port in self.ports.named().items() if not elsewhere.get(name)}
-        )
+        return {} if running else {name: port for name, port in self.ports.named().items() if not elsewhere.get(name)}
 
     def _settings_of(self, service: str) -> dict[str, str]:
         own = services.settings_of(service, self.addresses, self.ports, self.data / "signing-key.pem")

@@ -98,9 +98,7 @@ class PostgresServer:
                 self.process.wait_ready(max(0.0, deadline - time.monotonic()))
             except StackError:
                 # Sessions of a killed server end within moments; until then it refuses to start.
-                if time.monotonic() > deadline or not any(
-                    STILL_IN_USE in line for line in self.process.tail(5)
-                ):
+                if time.monotonic() > deadline or not any(STILL_IN_USE in line for line in self.process.tail(5)):
                     raise
                 time.sleep(0.1)
             else:

@@ -66,9 +66,7 @@ def load_or_make(data: Path) -> Secrets:
         return Secrets(**json.loads(path.read_text()))
     except FileNotFoundError:
         if (data / "postgres" / "data").exists():
-            message = (
-                f"{data} holds data without its passwords: put {path} back, or remove {data} to start anew"
-            )
+            message = f"{data} holds data without its passwords: put {path} back, or remove {data} to start anew"
             raise StackError(message) from None
     except (OSError, ValueError, TypeError) as exc:
         message = f"{path} cannot be read ({exc}): put a copy back, or remove {data}"

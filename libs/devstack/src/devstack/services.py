@@ -78,9 +78,7 @@ def gateway_settings(number: int, addresses: Addresses, ports: Ports) -> dict[st
     }
 
 
-def service_process(
-    name: str, package: str, settings: Mapping[str, str], ops_port: int, logs: Path
-) -> Process:
+def service_process(name: str, package: str, settings: Mapping[str, str], ops_port: int, logs: Path) -> Process:
     """Describe the process of a service; it is ready when it says so on its ops port."""
     return Process(
         name=name,

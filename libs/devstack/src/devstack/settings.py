@@ -65,8 +65,6 @@ def load() -> StackSettings:
     try:
         return StackSettings()
     except ValidationError as exc:
-        faults = "; ".join(
-            f"{fault['loc'][0] if fault['loc'] else '?'}: {fault['msg']}" for fault in exc.errors()
-        )
+        faults = "; ".join(f"{fault['loc'][0] if fault['loc'] else '?'}: {fault['msg']}" for fault in exc.errors())
         message = f"Settings cannot be used: {faults}"
         raise StackError(message) from None
