@@ -1,1 +1,3 @@
-"""The command line of the OpAMP Platform."""
+"""The command line of the OpAMP Platform, and its fleet simulator."""
+
+__version__ = "0.1.0"

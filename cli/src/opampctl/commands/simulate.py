@@ -1,0 +1,207 @@
+"""`opampctl simulate`: a fleet of agents from this machine, as many as it has sockets for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+import uvloop
+from rich.live import Live
+
+from opampctl.exits import CommandError, Exit
+from opampctl.output import Format, err, out, show_data
+from opampctl.quantities import parse_duration, parse_pairs, parse_rate
+from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
+from opampctl.simulate import Fleet, FleetOptions, TooManyAgentsError, Transport
+from opampctl.simulate.options import DEFAULT_ENDPOINT, DEFAULT_ENVIRONMENTS
+from opampctl.simulate.report import progress_line, summary_tables
+
+if TYPE_CHECKING:
+    from opampctl.simulate.statistics import Snapshot
+
+_LIVE_SECONDS = 0.5
+_LINE_SECONDS = 5.0
+_QUICK_LINES_SECONDS = 1.0
+
+Duration = Annotated[float, typer.Option(parser=parse_duration, metavar="DURATION")]
+
+EXAMPLES = """
+Connect a fleet of simulated OpAMP agents and keep it alive.
+
+Examples:
+
+  opampctl simulate --agents 1 --token oet_...
+
+  opampctl simulate --agents 5000 --transport mixed --duration 2m -o json
+
+  opampctl simulate --agents 25 --environments prod,staging,dev --reject 1 --uid-seed demo
+
+  opampctl simulate --agents 2000 --churn 20/s --fail-rate 0.05 --apply-delay 1s
+
+Ctrl-C ends it: every agent says goodbye, then the summary is printed.
+"""
+
+
+def simulate(
+    *,
+    agents: Annotated[int, typer.Option("--agents", "-n", min=1, help="How many agents.")] = 1,
+    endpoint: Annotated[
+        str, typer.Option(envvar=ENDPOINT_VARIABLE, help="OpAMP endpoint (ws, wss, http or https).")
+    ] = DEFAULT_ENDPOINT,
+    token: Annotated[
+        str, typer.Option(envvar=ENROLMENT_TOKEN_VARIABLE, show_envvar=True, help="Enrolment token of the agents.")
+    ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Read the enrolment token from this file.")
+    ] = None,
+    transport: Annotated[Transport, typer.Option(help="How the agents speak.")] = Transport.WEBSOCKET,
+    http_share: Annotated[float, typer.Option(min=0, max=1, help="Share of HTTP agents when mixed.")] = 0.2,
+    environments: Annotated[
+        str, typer.Option(help="Values of deployment.environment.name, dealt out in turn.")
+    ] = ",".join(DEFAULT_ENVIRONMENTS),
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="KEY=VALUE", help="Further attribute of every agent; repeatable."),
+    ] = None,
+    heartbeat: Annotated[
+        float, typer.Option(parser=parse_duration, metavar="DURATION", help="Heartbeat and poll interval.")
+    ] = "30s",  # type: ignore[assignment]  # typer parses the default
+    duration: Annotated[
+        float, typer.Option(parser=parse_duration, metavar="DURATION", help="How long to run.")
+    ] = "forever",  # type: ignore[assignment]  # typer parses the default
+    connect_rate: Annotated[
+        float, typer.Option(parser=parse_rate, metavar="RATE", help="First connects, e.g. 500/s.")
+    ] = "500/s",  # type: ignore[assignment]  # typer parses the default
+    reject: Annotated[int, typer.Option(min=0, help="The first so many agents refuse every configuration.")] = 0,
+    reject_share: Annotated[float, typer.Option(min=0, max=1, help="Share of agents that refuse, too.")] = 0.0,
+    fail_rate: Annotated[float, typer.Option(min=0, max=1, help="Chance that applying fails.")] = 0.0,
+    unhealthy_share: Annotated[float, typer.Option(min=0, max=1, help="Share of unhealthy agents.")] = 0.0,
+    apply_delay: Annotated[
+        float, typer.Option(parser=parse_duration, metavar="DURATION", help="Mean time to apply a configuration.")
+    ] = "200ms",  # type: ignore[assignment]  # typer parses the default
+    churn: Annotated[
+        float, typer.Option(parser=parse_rate, metavar="RATE", help="Agents that drop their connection, e.g. 5/s.")
+    ] = "0/s",  # type: ignore[assignment]  # typer parses the default
+    seed: Annotated[int, typer.Option(help="Repeats everything random but the ids.")] = 0,
+    uid_seed: Annotated[str | None, typer.Option(help="Gives the agents the same ids in every run.")] = None,
+    first_index: Annotated[int, typer.Option(min=0, help="Number of the first agent (several processes).")] = 0,
+    silent_reconnect: Annotated[
+        bool, typer.Option("--no-first-message-on-reconnect", help="Come back silently, as opamp-go does.")
+    ] = False,
+    answer_repeats: Annotated[
+        bool, typer.Option("--answer-repeats", help="Report again when a configuration comes twice.")
+    ] = False,
+    source_address: Annotated[
+        list[str] | None, typer.Option(help="Local address to connect from; repeatable, used in turn.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(exists=True, help="Trust this CA (wss, https).")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify the server's certificate.")] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Written (JSON) when every agent has been connected at once.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the summary.")] = False,
+    output: Annotated[Format, typer.Option("--output", "-o", help="Shape of the summary.")] = Format.TABLE,
+) -> None:
+    """Connect a fleet of simulated OpAMP agents and keep it alive."""
+    try:
+        options = FleetOptions(
+            endpoint=endpoint,
+            token=token_file.read_text(encoding="utf-8").strip() if token_file else token,
+            agents=agents,
+            transport=transport,
+            http_share=http_share,
+            environments=tuple(name.strip() for name in environments.split(",") if name.strip()),
+            labels=parse_pairs(label or []),
+            heartbeat_seconds=heartbeat,
+            connect_rate=connect_rate,
+            reject=reject,
+            reject_share=reject_share,
+            fail_rate=fail_rate,
+            unhealthy_share=unhealthy_share,
+            apply_delay_seconds=apply_delay,
+            churn_per_second=churn,
+            seed=seed,
+            uid_seed=uid_seed,
+            first_index=first_index,
+            first_message_on_reconnect=not silent_reconnect,
+            answer_repeated_offers=answer_repeats,
+            source_addresses=tuple(source_address or ()),
+            ca_file=str(ca_file) if ca_file else None,
+            verify_tls=not insecure,
+        )
+    except ValueError as error:
+        raise CommandError(f"{error}.", Exit.USAGE, hint="See `opampctl simulate --help`.") from error
+    try:
+        summary = uvloop.run(_run(Fleet(options), duration, quiet=quiet, ready_file=ready_file))
+    except TooManyAgentsError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
+    except OSError as error:
+        hint = "Is the address of --endpoint right?"
+        raise CommandError(f"Cannot reach {endpoint}: {error}.", Exit.UNAVAILABLE, hint=hint) from error
+    if output is Format.TABLE:
+        for table in summary_tables(summary):
+            out().print(table)
+            out().print()
+    else:
+        show_data(summary.to_dict(), output)
+    if not summary.counters["connects"]:
+        raise typer.Exit(Exit.UNAVAILABLE)
+
+
+async def _run(fleet: Fleet, duration_seconds: float, *, quiet: bool, ready_file: Path | None) -> Snapshot:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, fleet.stop)
+    gc.collect()
+    gc.freeze()  # the agents stay; collecting them again and again would stop every one of them for a moment
+    gc.set_threshold(50_000, 50, 1000)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_watch(fleet, quiet=quiet, ready_file=ready_file))
+        summary = await fleet.run(duration_seconds)
+        watching.cancel()
+    return summary
+
+
+async def _watch(fleet: Fleet, *, quiet: bool, ready_file: Path | None) -> None:
+    """Show progress, on one living line when stderr is a terminal; write the ready file once all are connected."""
+    terminal = sys.stderr.isatty()
+    step = _LIVE_SECONDS if terminal else _QUICK_LINES_SECONDS
+    shown_at, previous = -math.inf, None
+    with Live(console=err(), auto_refresh=False, transient=True) if terminal and not quiet else _Nothing() as live:
+        while True:
+            await asyncio.sleep(step if ready_file is None else 0.1)
+            if ready_file is not None and all(agent.connected for agent in fleet.agents):
+                _write_ready(fleet.snapshot(), ready_file)
+                ready_file = None
+            now = asyncio.get_running_loop().time()
+            everyone = fleet.statistics.connects >= len(fleet.agents)
+            pause = step if terminal or not everyone else _LINE_SECONDS
+            if quiet or now - shown_at < pause:
+                continue
+            snapshot = fleet.snapshot()
+            line = progress_line(snapshot, previous)
+            shown_at, previous = now, snapshot
+            if isinstance(live, Live):
+                live.update(line, refresh=True)
+            else:
+                err().print(line)
+
+
+def _write_ready(snapshot: Snapshot, path: Path) -> None:
+    """Write the file whole or not at all: readers wait for its name."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(orjson.dumps({"pid": os.getpid(), **snapshot.to_dict()}))
+    draft.replace(path)
+
+
+class _Nothing(contextlib.nullcontext[None]):
+    """Stands where a live display would."""

@@ -1,0 +1,105 @@
+"""What all conversations of one fleet share: options, chance, statistics, and how work is started."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    import aiohttp
+
+    from opampctl.simulate.options import Endpoint, FleetOptions
+    from opampctl.simulate.statistics import Statistics
+
+
+_IP_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
+
+
+class Stage:
+    """
+    The common ground of the agents of one fleet.
+
+    Attributes:
+        address: Resolved host and port, so that 20,000 agents ask the resolver once.
+
+        connecting: Bounds the handshakes in flight.
+
+        http: Session of the polling agents; None in a fleet without them.
+
+        stopping: Set when the fleet is going down; nobody reconnects any more.
+    """
+
+    def __init__(
+        self, options: FleetOptions, endpoint: Endpoint, tasks: asyncio.TaskGroup, statistics: Statistics
+    ) -> None:
+        self.options = options
+        self.endpoint = endpoint
+        self.address = (endpoint.host, endpoint.port)
+        self.tls = _tls_context(options) if endpoint.secure else None
+        self.loop = asyncio.get_running_loop()
+        self.rng = random.Random(options.seed)  # noqa: S311 - a simulation wants chance that can be repeated
+        self.statistics = statistics
+        self.connecting = asyncio.Semaphore(options.max_connecting)
+        self.http: aiohttp.ClientSession | None = None
+        self.stopping = False
+        self.first_receipt: dict[bytes, float] = {}
+        self.family: int = socket.AF_INET
+        self._tasks = tasks
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Start *work*; an error nobody expected ends the fleet, and so does its end cancel what still runs."""
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def cancel(self) -> None:
+        """Cancel everything that was started and still runs."""
+        for task in self._running:
+            task.cancel()
+
+    def open_socket(self, index: int) -> socket.socket:
+        """Make a socket for agent *index*, bound to its source address when there are any."""
+        sock = socket.socket(self.family, socket.SOCK_STREAM)
+        sock.setblocking(False)  # noqa: FBT003 - the signature is the library's
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sources = self.options.source_addresses
+        if sources:
+            # Without this a bind takes a port for itself alone, and 28,000 is all there are.
+            sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((sources[index % len(sources)], 0))
+        return sock
+
+    def jittered(self, seconds: float, spread: float) -> float:
+        """Return *seconds* give or take the share *spread*."""
+        return seconds * (1 - spread + 2 * spread * self.rng.random())
+
+    def new_mask(self) -> bytes:
+        """Return four bytes to mask a frame with."""
+        return self.rng.getrandbits(32).to_bytes(4)
+
+    def count_receipts(self, config_hash: bytes, monotonic: float, connected_at: float, *, first: bool) -> None:
+        """Count how late an agent received a configuration: after the first one that did, and after connecting."""
+        earliest = self.first_receipt.setdefault(config_hash, monotonic)
+        self.statistics.spread.add(monotonic - earliest)
+        if first:
+            self.statistics.first_config.add(monotonic - connected_at)
+
+
+def unix_nano() -> int:
+    """Return the time of day as OpAMP writes it."""
+    return time.time_ns()
+
+
+def _tls_context(options: FleetOptions) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=options.ca_file)
+    if not options.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,126 @@
+"""What a fleet did, in numbers of fixed size: counters and histograms, and a snapshot of both."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_STEPS_PER_E = 25
+"""Buckets per factor e: each is 4 % wide."""
+
+
+class Histogram:
+    """Durations in buckets 4 % wide, so any number of samples takes the same memory."""
+
+    __slots__ = ("_buckets", "count", "maximum", "total")
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self.count = 0
+        self.total = 0.0
+        self.maximum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self._buckets[math.ceil(math.log(max(seconds, 1e-6)) * _STEPS_PER_E)] += 1
+        self.count += 1
+        self.total += seconds
+        self.maximum = max(self.maximum, seconds)
+
+    def percentile(self, percent: float) -> float:
+        """Return the upper edge, in seconds, of the bucket that holds this percentile; 0 without samples."""
+        rank, seen = math.ceil(self.count * percent / 100), 0
+        for bucket in sorted(self._buckets):
+            seen += self._buckets[bucket]
+            if seen >= rank:
+                return min(math.exp(bucket / _STEPS_PER_E), self.maximum)
+        return 0.0
+
+    def summary(self) -> dict[str, float]:
+        """Return count, p50, p90, p99 and maximum, durations in milliseconds."""
+        return {
+            "count": self.count,
+            "p50_ms": round(self.percentile(50) * 1000, 3),
+            "p90_ms": round(self.percentile(90) * 1000, 3),
+            "p99_ms": round(self.percentile(99) * 1000, 3),
+            "max_ms": round(self.maximum * 1000, 3),
+        }
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Everything a fleet counts while it runs."""
+
+    connects: int = 0
+    """Connections that came to stand (an HTTP agent counts once per time it got through again)."""
+    reconnects: int = 0
+    connect_failures: int = 0
+    disconnects: int = 0
+    """Connections that ended without our wish."""
+    churned: int = 0
+    messages_sent: int = 0
+    messages_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    heartbeats: int = 0
+    full_states: int = 0
+    full_states_requested: int = 0
+    configs_received: int = 0
+    configs_repeated: int = 0
+    configs_applied: int = 0
+    configs_failed: int = 0
+    identities_changed: int = 0
+    restarts: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    """Kind of error to how often."""
+    connect: Histogram = field(default_factory=Histogram)
+    """TCP connect to an accepted upgrade (WebSocket)."""
+    answer: Histogram = field(default_factory=Histogram)
+    """Message sent to the next answer."""
+    first_config: Histogram = field(default_factory=Histogram)
+    """Connected to the first configuration on that connection."""
+    spread: Histogram = field(default_factory=Histogram)
+    """First agent that received a configuration to each agent that did."""
+    apply: Histogram = field(default_factory=Histogram)
+    """Configuration received to its outcome reported."""
+
+
+_COUNTERS = tuple(name for name in Statistics.__dataclass_fields__ if isinstance(getattr(Statistics(), name), int))
+_LATENCIES = ("connect", "answer", "first_config", "spread", "apply")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A fleet at one moment. Plain values only; `to_dict` is what `-o json` prints."""
+
+    agents: int
+    connected: int
+    websocket: int
+    http: int
+    applied: int
+    """Agents whose newest configuration is applied."""
+    failed: int
+    applying: int
+    unconfigured: int
+    elapsed_seconds: float
+    configs: dict[str, int]
+    """Hash in hex of each applied configuration to the number of agents that run it."""
+    counters: dict[str, int]
+    latencies: dict[str, dict[str, float]]
+    errors: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the snapshot as plain JSON values."""
+        return asdict(self)
+
+
+def counters_of(statistics: Statistics) -> dict[str, int]:
+    """Return every counter by name."""
+    return {name: getattr(statistics, name) for name in _COUNTERS}
+
+
+def latencies_of(statistics: Statistics) -> dict[str, dict[str, float]]:
+    """Return the summary of every histogram by name."""
+    return {name: getattr(statistics, name).summary() for name in _LATENCIES}
