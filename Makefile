@@ -13,7 +13,7 @@ T ?=
 PYTEST := $(PY) -m pytest
 
 .PHONY: help setup lock proto proto-check fmt lint types imports docs docs-check openapi run demo test test-unit \
-	test-integration test-flow test-fault test-fuzz interop bench k8s-check check clean
+	test-integration test-flow test-fault test-fuzz interop bench k8s-check check clean up down images
 
 help:  ## Print this map
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,17 @@ demo: $(VENV)/.ready  ## Bring up the whole platform with a simulated fleet of 2
 
 run: $(VENV)/.ready  ## Bring up the whole platform without agents (PORT_BASE=9000 moves every port)
 	@$(PY) -m devstack run
+
+##@ With Docker
+up:  ## Build the images and start everything with docker compose
+	@$(PYTHON) tools/make_secrets.py
+	docker compose up --build --detach --wait
+
+down:  ## Stop it; the volumes stay
+	docker compose down
+
+images:  ## Build one image per service
+	docker compose build
 
 ##@ Set up
 setup: $(VENV)/.ready  ## Make the virtual environment with everything in it

@@ -3,6 +3,8 @@ Give a service its own role and schema in a shared database.
 
     PROVISION_PASSWORD=… python -m servicekit.provision --admin-url postgresql://… --service agent-state
 
+Both can come from files instead: PROVISION_ADMIN_URL_FILE and PROVISION_PASSWORD_FILE name them.
+
 Idempotent: run it again to change the password. The role owns its schema and can see no other.
 """
 
@@ -13,10 +15,12 @@ import asyncio
 import os
 import re
 import sys
+from pathlib import Path
 
 import asyncpg
 
 PASSWORD_VARIABLE = "PROVISION_PASSWORD"  # noqa: S105 - the name of a variable
+ADMIN_URL_VARIABLE = "PROVISION_ADMIN_URL"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -62,16 +66,26 @@ async def provision(admin_url: str, service: str, password: str) -> str:
     return name
 
 
+def _told(variable: str) -> str:
+    """Read a variable, or the file that <variable>_FILE names; empty when neither is set."""
+    environment = os.environ  # noqa: TID251 - a command line of its own, no settings class
+    path = environment.get(f"{variable}_FILE")
+    return Path(path).read_text().strip() if path else environment.get(variable, "")
+
+
 def main() -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--admin-url", required=True, help="postgresql:// URL of a superuser")
+    parser.add_argument("--admin-url", help=f"postgresql:// URL of a superuser; or set {ADMIN_URL_VARIABLE}")
     parser.add_argument("--service", required=True, help="name of the service, e.g. agent-state")
     arguments = parser.parse_args()
-    password = os.environ.get(PASSWORD_VARIABLE, "")  # noqa: TID251 - a command line of its own, no settings class
+    password = _told(PASSWORD_VARIABLE)
     if not password:
         sys.exit(f"set {PASSWORD_VARIABLE} to the password the role shall have")
-    name = asyncio.run(provision(arguments.admin_url, arguments.service, password))
+    admin_url = arguments.admin_url or _told(ADMIN_URL_VARIABLE)
+    if not admin_url:
+        sys.exit(f"set {ADMIN_URL_VARIABLE} or give --admin-url")
+    name = asyncio.run(provision(admin_url, arguments.service, password))
     sys.stdout.write(f"role and schema {name} are ready\n")
 
 
