@@ -57,7 +57,7 @@ def test_settings_cannot_change_afterwards() -> None:
     """A settings value is frozen."""
     settings = read(DoorSettings, {})
     with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc] # on purpose
 
 
 def test_loading_ends_the_process_with_a_list(

@@ -47,7 +47,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
                 raise ConnectionRefusedError("postgres://user:hidden@db")
             case "bug":
                 raise RuntimeError("hidden detail")
-        raise Invalid("bad")
+            case _:
+                raise Invalid("bad")
 
     app = web.Application(middlewares=MIDDLEWARES)
     app.router.add_get("/fail/{what}", fail)
