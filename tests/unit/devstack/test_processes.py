@@ -15,7 +15,9 @@ from devstack.errors import StackError
 from devstack.processes import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
+
+    from world.eventually import Eventually
 
 PATIENT = (
     "import signal, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); open(sys.argv[1], 'w'); time.sleep(60)"
@@ -145,9 +147,7 @@ def test_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert Process("other", [], tmp_path / "none.log", ready=lambda: True).tail() == []
 
 
-async def test_children_end_when_the_runner_is_killed(
-    tmp_path: Path, eventually: Callable[..., Awaitable[object]]
-) -> None:
+async def test_children_end_when_the_runner_is_killed(tmp_path: Path, eventually: Eventually) -> None:
     """Kill -9 of the runner leaves nothing behind: the kernel tells its children."""
     code = (
         "import sys, time; from pathlib import Path; from devstack.processes import Process; "

@@ -98,9 +98,9 @@ class Demo:
         facts = self._platform.facts
         api = facts["api_url"]
         login = json.dumps({"username": facts["admin_user"], "password": facts["admin_password"]})
-        token = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"token\"])'"
+        unwrap = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"token\"])'"
         look = [
-            f"TOKEN=$(curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {token})",
+            f"TOKEN=$(curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {unwrap})",
             f'curl -s "{api}/api/v1/agents?limit=30" -H "Authorization: Bearer $TOKEN"',
         ]
         lines = ["Demo fleet", *(f"  {line}" for line in self._lines), "", "  Look at it:"]
