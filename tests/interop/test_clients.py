@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign import ForeignAgent
 
 from world.eventually import wait_until
 from world.platform import Platform
