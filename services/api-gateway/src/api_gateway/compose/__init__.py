@@ -1,0 +1,1 @@
+"""Several answers from the bus become one view of the API. Pure."""

@@ -1,0 +1,208 @@
+"""
+What can go wrong here, and the HTTP status each error becomes.
+
+    ServiceError
+    ├── Invalid
+    │   ├── Malformed               400  cannot be read: not JSON, a bad parameter, a bad header
+    │   │   ├── BodyTooLarge        413
+    │   │   └── BodyTooSlow         408
+    │   └── Unprocessable           422  could be read, and its content is refused
+    ├── Unauthenticated
+    │   ├── BadCredentials          401  login refused; never says which half was wrong
+    │   └── TokenRefused            401  access or refresh token refused
+    ├── Forbidden
+    │   ├── NotPermitted            403  the role lacks the permission
+    │   └── RegistrationDisabled    403
+    ├── NotFound
+    │   ├── UnknownRoute            404
+    │   ├── MethodNotAllowed        405
+    │   ├── UnknownUser             404
+    │   └── UnknownAgent            404
+    ├── Conflict
+    │   ├── UserExists              409
+    │   ├── LastAdministrator       409
+    │   └── NothingPushed           409  every agent of a push refused it
+    ├── PreconditionFailed
+    │   └── VersionChanged          412  If-Match names a version that is not current
+    └── TooMany
+        └── RateLimited             429
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from servicekit.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Kind,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    ServiceError,
+    TooMany,
+    Unauthenticated,
+)
+
+STATUS_OF_KIND: dict[Kind, int] = {
+    Kind.INVALID: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.PRECONDITION_FAILED: 412,
+    Kind.TOO_MANY: 429,
+    Kind.UNAVAILABLE: 503,
+    Kind.INTERNAL: 500,
+}
+
+
+class Malformed(Invalid):
+    """The request cannot be read."""
+
+    code = "malformed_request"
+    http_status: ClassVar[int] = 400
+
+
+class BodyTooLarge(Malformed):
+    """The body is longer than MAX_BODY_BYTES."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class BodyTooSlow(Malformed):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+    http_status = 408
+
+
+class Unprocessable(Invalid):
+    """The request was read, and its content is refused."""
+
+    code = "validation_failed"
+
+
+class BadCredentials(Unauthenticated):
+    """Login refused. The sentence is the same for an unknown user, a wrong password and a disabled account."""
+
+    code = "bad_credentials"
+
+
+class TokenRefused(Unauthenticated):
+    """The access or refresh token is missing, forged, expired, used up or revoked."""
+
+    code = "token_refused"
+
+
+class NotPermitted(Forbidden):
+    """The caller's role lacks the permission the route declares."""
+
+    code = "not_permitted"
+
+
+class RegistrationDisabled(Forbidden):
+    """Accounts are made by administrators here."""
+
+    code = "registration_disabled"
+
+
+class UnknownRoute(NotFound):
+    """No such path."""
+
+    code = "unknown_route"
+
+
+class MethodNotAllowed(NotFound):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+    http_status: ClassVar[int] = 405
+
+
+class UnknownUser(NotFound):
+    """No such user in this tenant."""
+
+    code = "unknown_user"
+
+
+class UnknownAgent(NotFound):
+    """No such agent in this tenant, or an id that cannot be one."""
+
+    code = "unknown_agent"
+
+
+class UserExists(Conflict):
+    """The username or e-mail address is taken."""
+
+    code = "user_exists"
+
+
+class LastAdministrator(Conflict):
+    """The change would leave nobody who can manage users."""
+
+    code = "last_administrator"
+
+
+class NothingPushed(Conflict):
+    """
+    Every agent of a push refused it.
+
+    Args:
+        public: Sentence.
+
+        details: One per agent.
+
+        extra: Keys of the push answer, repeated in the problem.
+    """
+
+    code = "nothing_pushed"
+
+    def __init__(self, public: str, *, details: Sequence[Problem], extra: Mapping[str, Any]) -> None:
+        super().__init__(public, details=details)
+        self.extra = extra
+
+
+class VersionChanged(PreconditionFailed):
+    """
+    If-Match names a version that is not the current one.
+
+    Args:
+        public: Sentence.
+
+        current_version: What a client should read before trying again; None when it could not be told.
+    """
+
+    code = "version_changed"
+
+    def __init__(self, public: str, *, current_version: int | None) -> None:
+        super().__init__(public)
+        self.current_version = current_version
+        self.extra: Mapping[str, Any] = {} if current_version is None else {"current_version": current_version}
+
+
+class RateLimited(TooMany):
+    """A rate limit is reached."""
+
+    code = "rate_limited"
+
+
+def status_of(error: ServiceError, *, has_body: bool) -> int:
+    """
+    Tell the HTTP status of an error.
+
+    Args:
+        error: Raised here or on the other side of the bus.
+
+        has_body: Whether the request carried a document. Content a service refuses is then 422,
+            since the request itself could be read.
+    """
+    own: int | None = getattr(error, "http_status", None)
+    if own is not None:
+        return own
+    if error.kind is Kind.INVALID and (has_body or isinstance(error, Unprocessable)):
+        return 422
+    return STATUS_OF_KIND[error.kind]

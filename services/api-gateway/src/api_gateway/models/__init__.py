@@ -1,0 +1,1 @@
+"""Request and response models: the words of the REST API."""

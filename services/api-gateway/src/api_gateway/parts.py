@@ -1,0 +1,46 @@
+"""What handlers may use; built once in app.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api_gateway.authentication import Authenticator
+from api_gateway.passwords import Passwords
+from api_gateway.store import Sessions, Users
+from api_gateway.throttle import Throttle
+from api_gateway.tokens import AccessTokens
+from api_gateway.upstream.agent_state import AgentState
+from api_gateway.upstream.config_service import ConfigService
+from servicekit.clock import Clock
+from servicekit.health import Health
+
+
+@dataclass(frozen=True)
+class Throttles:
+    """One limiter per class of request."""
+
+    login_account: Throttle
+    login_address: Throttle
+    read: Throttle
+    write: Throttle
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of this room."""
+
+    agents: AgentState
+    configurations: ConfigService
+    users: Users
+    sessions: Sessions
+    passwords: Passwords
+    tokens: AccessTokens
+    authenticator: Authenticator
+    throttles: Throttles
+    health: Health
+    clock: Clock
+    version: str
+    openapi: bytes
+    """The document served at /api/v1/openapi.json."""
+
+    registration_enabled: bool

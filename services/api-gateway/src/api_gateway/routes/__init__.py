@@ -1,0 +1,14 @@
+"""Every route, in one registry; importing it declares them all."""
+
+from __future__ import annotations
+
+from api_gateway.registry import Registry
+from api_gateway.routes import agents, auth, configurations, enrolment_tokens, system, users
+
+
+def all_routes() -> Registry:
+    """Gather the routes of every file here."""
+    registry = Registry()
+    for part in (system, auth, users, agents, configurations, enrolment_tokens):
+        registry.routes.extend(part.routes.routes)
+    return registry

@@ -1,0 +1,1 @@
+"""What this room asks the services on the bus, one file per service."""
