@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from opampctl import __version__
+from opampctl.commands import agents, config, config_apply, login, tokens
 from opampctl.commands import simulate as simulate_command
 from opampctl.exits import CommandError
 from opampctl.output import err
+from opampctl.session import open_session
+from opampctl.settings import CONTEXT_VARIABLE, URL_VARIABLE
 
 HELP = """
 The command line of the OpAMP Platform.
 
 Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not logged in, 4 not allowed, 5 not found,
 6 conflict, 7 server unreachable, 8 done for some only.
+
+OPAMPCTL_URL and OPAMPCTL_TOKEN stand in for a login, for instance in CI.
 """
 
 
-class _Application(typer.Typer):
+class _Commands(TyperGroup):
     """Tells a CommandError as a sentence and an exit code instead of a traceback."""
 
-    def __call__(self, *args: object, **kwargs: object) -> object:
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; click's own usage errors go their own way."""
         try:
-            return super().__call__(*args, **kwargs)
+            return super().invoke(ctx)
         except CommandError as error:
             tell(error)
-            sys.exit(error.code)
+            ctx.exit(error.code)
 
 
-app = _Application(
-    name="opampctl", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+app = typer.Typer(
+    cls=_Commands,
+    name="opampctl",
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
+app.command("login", help=login.LOGIN_HELP)(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
+app.command("contexts")(login.list_contexts)
+app.add_typer(agents.app, name="agents")
+config.app.command("apply", help=config_apply.APPLY_HELP)(config_apply.apply)
+config.app.command("push")(config_apply.push)
+config.app.command("status")(config_apply.status)
+app.add_typer(config.app, name="config")
+app.add_typer(tokens.app, name="tokens")
 app.command("simulate", help=simulate_command.EXAMPLES)(simulate_command.simulate)
 
 
@@ -56,10 +77,16 @@ def version() -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     *,
+    url: Annotated[str | None, typer.Option(help=f"Address of the API gateway; also {URL_VARIABLE}.")] = None,
+    context_name: Annotated[
+        str | None, typer.Option("--context", help=f"Which remembered login to use; also {CONTEXT_VARIABLE}.")
+    ] = None,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     """Take the options that stand before the command."""
     if show_version:
         version()
         raise typer.Exit
+    context.obj = open_session(url, context_name)

@@ -17,9 +17,11 @@ import typer
 import uvloop
 from rich.live import Live
 
+from opampctl.commands.shared import Output, label_pairs
+from opampctl.commands.shared import duration as duration_option
+from opampctl.commands.shared import rate as rate_option
 from opampctl.exits import CommandError, Exit
 from opampctl.output import Format, err, out, show_data
-from opampctl.quantities import parse_duration, parse_pairs, parse_rate
 from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
 from opampctl.simulate import Fleet, FleetOptions, TooManyAgentsError, Transport
 from opampctl.simulate.options import DEFAULT_ENDPOINT, DEFAULT_ENVIRONMENTS
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 _LIVE_SECONDS = 0.5
 _LINE_SECONDS = 5.0
 _QUICK_LINES_SECONDS = 1.0
-
-Duration = Annotated[float, typer.Option(parser=parse_duration, metavar="DURATION")]
 
 EXAMPLES = """
 Connect a fleet of simulated OpAMP agents and keep it alive.
@@ -73,23 +73,23 @@ def simulate(
         typer.Option("--label", metavar="KEY=VALUE", help="Further attribute of every agent; repeatable."),
     ] = None,
     heartbeat: Annotated[
-        float, typer.Option(parser=parse_duration, metavar="DURATION", help="Heartbeat and poll interval.")
+        float, typer.Option(parser=duration_option, metavar="DURATION", help="Heartbeat and poll interval.")
     ] = "30s",  # type: ignore[assignment]  # typer parses the default
     duration: Annotated[
-        float, typer.Option(parser=parse_duration, metavar="DURATION", help="How long to run.")
+        float, typer.Option(parser=duration_option, metavar="DURATION", help="How long to run.")
     ] = "forever",  # type: ignore[assignment]  # typer parses the default
     connect_rate: Annotated[
-        float, typer.Option(parser=parse_rate, metavar="RATE", help="First connects, e.g. 500/s.")
+        float, typer.Option(parser=rate_option, metavar="RATE", help="First connects, e.g. 500/s.")
     ] = "500/s",  # type: ignore[assignment]  # typer parses the default
     reject: Annotated[int, typer.Option(min=0, help="The first so many agents refuse every configuration.")] = 0,
     reject_share: Annotated[float, typer.Option(min=0, max=1, help="Share of agents that refuse, too.")] = 0.0,
     fail_rate: Annotated[float, typer.Option(min=0, max=1, help="Chance that applying fails.")] = 0.0,
     unhealthy_share: Annotated[float, typer.Option(min=0, max=1, help="Share of unhealthy agents.")] = 0.0,
     apply_delay: Annotated[
-        float, typer.Option(parser=parse_duration, metavar="DURATION", help="Mean time to apply a configuration.")
+        float, typer.Option(parser=duration_option, metavar="DURATION", help="Mean time to apply a configuration.")
     ] = "200ms",  # type: ignore[assignment]  # typer parses the default
     churn: Annotated[
-        float, typer.Option(parser=parse_rate, metavar="RATE", help="Agents that drop their connection, e.g. 5/s.")
+        float, typer.Option(parser=rate_option, metavar="RATE", help="Agents that drop their connection, e.g. 5/s.")
     ] = "0/s",  # type: ignore[assignment]  # typer parses the default
     seed: Annotated[int, typer.Option(help="Repeats everything random but the ids.")] = 0,
     uid_seed: Annotated[str | None, typer.Option(help="Gives the agents the same ids in every run.")] = None,
@@ -109,7 +109,7 @@ def simulate(
         Path | None, typer.Option(help="Written (JSON) when every agent has been connected at once.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the summary.")] = False,
-    output: Annotated[Format, typer.Option("--output", "-o", help="Shape of the summary.")] = Format.TABLE,
+    output: Output = Format.TABLE,
 ) -> None:
     """Connect a fleet of simulated OpAMP agents and keep it alive."""
     try:
@@ -120,7 +120,7 @@ def simulate(
             transport=transport,
             http_share=http_share,
             environments=tuple(name.strip() for name in environments.split(",") if name.strip()),
-            labels=parse_pairs(label or []),
+            labels=label_pairs(label),
             heartbeat_seconds=heartbeat,
             connect_rate=connect_rate,
             reject=reject,
@@ -139,14 +139,16 @@ def simulate(
             verify_tls=not insecure,
         )
     except ValueError as error:
-        raise CommandError(f"{error}.", Exit.USAGE, hint="See `opampctl simulate --help`.") from error
+        sentence = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        raise CommandError(sentence, Exit.USAGE, hint="See `opampctl simulate --help`.") from error
     try:
         summary = uvloop.run(_run(Fleet(options), duration, quiet=quiet, ready_file=ready_file))
     except TooManyAgentsError as error:
         raise CommandError(str(error), Exit.USAGE) from error
     except OSError as error:
         hint = "Is the address of --endpoint right?"
-        raise CommandError(f"Cannot reach {endpoint}: {error}.", Exit.UNAVAILABLE, hint=hint) from error
+        sentence = f"Cannot reach {endpoint}: {error}."
+        raise CommandError(sentence, Exit.UNAVAILABLE, hint=hint) from error
     if output is Format.TABLE:
         for table in summary_tables(summary):
             out().print(table)
