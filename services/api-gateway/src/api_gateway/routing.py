@@ -53,6 +53,7 @@ log = structlog.get_logger()
 ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 _NO_BODY_STATUSES = frozenset((204, 304))
+_ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, X-Request-Id, Accept-Language"
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
@@ -276,7 +277,7 @@ def _cors(bounds: Bounds) -> Any:
                 status=204,
                 headers={
                     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-                    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, X-Request-Id, Accept-Language",
+                    "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
                     "Access-Control-Max-Age": "600",
                 },
             )
