@@ -1,1 +1,1 @@
-"""Knows every agent: who it is, how it does, whether it is there."""
+"""Knows every agent: who it is, how it is, what it runs, and when it was connected."""

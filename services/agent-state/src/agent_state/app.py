@@ -1,0 +1,66 @@
+"""Puts agent-state together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_state.agent_query import AgentQuery
+from agent_state.agent_store import AgentStore
+from agent_state.connection_store import ConnectionStore
+from agent_state.consumer import FactsConsumer
+from agent_state.deletion import Deletion
+from agent_state.effective_config_store import EffectiveConfigStore
+from agent_state.offers import FullStateAsker, Offers
+from agent_state.report_store import ReportStore
+from agent_state.routes import Routes
+from agent_state.token_store import TokenStore
+from contracts import streams, subjects
+from fleet.events.v1 import facts_pb2 as facts
+from servicekit import postgres
+from servicekit.bus import Bus
+from servicekit.consume import PartitionConsumer
+from servicekit.leader import Leader
+from servicekit.outbox import OutboxRelay
+
+if TYPE_CHECKING:
+    from agent_state.settings import Settings
+    from servicekit.runner import Room
+
+SERVICE = "agent-state"
+
+
+async def build(room: Room, settings: Settings) -> None:
+    """Connect, wire, start."""
+    url = settings.postgres_url.get_secret_value()
+    pool = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_connections)
+    room.stack.push_async_callback(pool.close)
+    room.health.register("postgres", lambda: postgres.ping(pool), critical=True)
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
+    room.stack.push_async_callback(bus.close)
+    room.health.register("nats", bus.ping, critical=True)
+    for stream in streams.STREAMS:
+        await bus.ensure_stream(stream, settings.stream_replicas)
+
+    agents = AgentStore()
+    connections = ConnectionStore()
+    reports = ReportStore(settings.max_report_bytes)
+    effective_configs = EffectiveConfigStore(settings.max_report_bytes)
+    offers = Offers(bus)
+    consumer = FactsConsumer(agents, connections, reports, effective_configs)
+    facts_in = PartitionConsumer(
+        bus,
+        pool,
+        stream=streams.FACTS,
+        durable=SERVICE,
+        subject_of=subjects.facts,
+        partitions=subjects.DEFAULT_PARTITIONS,
+        payload_type=facts.FactBatch,
+        apply=consumer.apply,
+    )
+    routes = Routes(AgentQuery(pool), TokenStore(pool), Deletion(pool, agents, offers))
+    await bus.serve(SERVICE, room.version, routes.handlers())
+    _ = room.spawn(facts_in.run(), "facts")
+    relay = OutboxRelay(pool, bus, streams.EVENTS)
+    _ = room.spawn(Leader(url, "outbox").run(relay.run), "outbox")
+    asker = FullStateAsker(pool, offers, room.clock)
+    _ = room.spawn(Leader(url, "offers").run(asker.run), "offers")

@@ -1,0 +1,118 @@
+"""
+Hear what agents did: facts from JetStream become rows, one transaction per batch.
+
+Order of work: fold in memory, merge agent rows, then whatever hangs on them. Every write is fenced, so a batch
+that comes again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_state import metrics
+from agent_state.agent_store import AgentStore, Change, identities_of
+from agent_state.connections import Plan, Stored, add_late, plan
+from agent_state.folding import fold, keys_of
+from agent_state.publisher import events_of
+from servicekit import outbox
+
+if TYPE_CHECKING:
+    from agent_state.connection_store import ConnectionStore
+    from agent_state.effective_config_store import EffectiveConfigStore
+    from agent_state.folding import AgentDelta, Key
+    from agent_state.report_store import ReportStore
+    from fleet.events.v1 import facts_pb2 as facts
+    from servicekit.postgres import Connection as Db
+
+log = structlog.get_logger()
+
+_ANY_EPOCH = 1 << 63
+
+
+class FactsConsumer:
+    """Applies batches of facts; apply() is what the kit's PartitionConsumer calls."""
+
+    def __init__(
+        self,
+        agents: AgentStore,
+        connections: ConnectionStore,
+        reports: ReportStore,
+        effective_configs: EffectiveConfigStore,
+    ) -> None:
+        self._agents = agents
+        self._connections = connections
+        self._reports = reports
+        self._effective_configs = effective_configs
+
+    async def apply(self, connection: Db, batches: Sequence[facts.FactBatch]) -> Callable[[], Awaitable[None]]:
+        """Apply *batches* within the caller's transaction; the answer counts them once they are committed."""
+        now, tombstones = await self._agents.begin(connection, keys_of(batches))
+        folded = fold(batches, now, tombstones)
+        deltas = folded.deltas
+        identities = identities_of(deltas)
+        changes = await self._agents.merge(connection, deltas, identities)
+        by_key = {(change.after.tenant_id, change.after.uid): change for change in changes}
+        await self._agents.enter(connection, list(_entries(deltas, by_key, now)))
+        history = _plan(deltas, by_key)
+        await self._connections.carry_out(connection, history)
+        described = await self._reports.describe(connection, deltas, identities)
+        await self._reports.record(connection, deltas)
+        await self._effective_configs.record(connection, deltas)
+        events = events_of(changes, {key: identities[key] for key in described}, now)
+        await outbox.add(connection, events)
+
+        async def count() -> None:
+            _count(changes, history)
+            metrics.FACTS.inc(sum(len(batch.facts) for batch in batches))
+            metrics.LABELS_TRUNCATED.inc(sum(identity.truncated for identity in identities.values()))
+            if folded.refused:
+                metrics.FACTS_REFUSED.inc(folded.refused)
+                log.warning("facts_refused", facts=folded.refused)
+
+        return count
+
+
+def _entries(
+    deltas: Sequence[AgentDelta], changes: dict[Key, Change], now: datetime
+) -> Iterator[tuple[str, bytes, int, str, datetime]]:
+    """Whom to note as heard from: agents whose epoch rose."""
+    for delta in deltas:
+        change = changes.get(delta.key)
+        if change is None or (change.before is not None and change.before.epoch >= change.after.epoch):
+            continue
+        after = change.after
+        newest = delta.newest
+        seen = newest.closed_at if newest.closed_at is not None else now
+        yield after.tenant_id, after.uid, after.epoch, newest.gateway_id, seen
+
+
+def _plan(deltas: Sequence[AgentDelta], changes: dict[Key, Change]) -> Plan:
+    history = Plan()
+    for delta in deltas:
+        change = changes.get(delta.key)
+        if change is None:
+            add_late(delta, _ANY_EPOCH, history)
+            continue
+        before = change.before
+        stored = None
+        if before is not None:
+            stored = Stored(before.epoch, before.connected_at, before.connected_sequence, before.link == "connected")
+        plan(delta, stored, history)
+    return history
+
+
+def _count(changes: Sequence[Change], history: Plan) -> None:
+    for change in changes:
+        before = "none" if change.before is None else change.before.status
+        if before != change.after.status:
+            metrics.STATUS_CHANGES.labels(before, change.after.status).inc()
+    metrics.CONNECTS.inc(len(history.openings))
+    ended = [(row.connected_at, row.disconnected_at) for row in history.openings if row.disconnected_at is not None]
+    ended += [(closing.connected_at, closing.disconnected_at) for closing in history.closings]
+    metrics.DISCONNECTS.inc(len(ended))
+    for began_at, ended_at in ended:
+        metrics.CONNECTION_SECONDS.observe(max(0.0, (ended_at - began_at).total_seconds()))

@@ -1,0 +1,94 @@
+"""Rows as callers see them: database records to messages of fleet.api.v1. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent_state.agent import from_signed
+from agent_state.report_store import REPORT_TABLES
+from fleet.api.v1 import agent_state_pb2 as api
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from agent_state.token_store import EnrolmentToken
+
+
+class Row(Protocol):
+    """A record by column name: asyncpg's, or a dict."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+_TEXTS = (
+    "tenant_id",
+    "name",
+    "version",
+    "hostname",
+    "os_type",
+    "architecture",
+    "status",
+    "link",
+    "health_state",
+    "health_error",
+    "config_state",
+    "config_error",
+    "disconnect_reason",
+    "remote_address",
+    "transport",
+    "epoch",
+    "remote_config_hash",
+)
+_TIMES = ("last_connected_at", "last_disconnected_at", "last_seen_at", "created_at", "updated_at")
+_MESSAGES = ("description", "effective_config", *REPORT_TABLES)
+
+
+def agent_of(row: Row, *, whole: bool) -> api.Agent:
+    """Write one agent; *whole* adds what it reported of itself."""
+    agent = api.Agent(
+        instance_uid=row["agent_uid"],
+        agent_sequence_num=from_signed(row["agent_sequence_num"]),
+        capabilities=from_signed(row["capabilities"]),
+        gateway_id=row["gateway_id"] or "",
+        labels=row["labels"] or {},
+        **{name: row[name] for name in _TEXTS},
+    )
+    for name in _TIMES:
+        _set_time(getattr(agent, name), row[name])
+    if whole:
+        for name in _MESSAGES:
+            if row[name] is not None:
+                getattr(agent, name).ParseFromString(row[name])
+                getattr(agent, name).SetInParent()
+    return agent
+
+
+def connection_of(row: Row) -> api.Connection:
+    """Write one line of the history; a connection's number is also its id."""
+    connection = api.Connection(
+        id=row["epoch"],
+        instance_uid=row["agent_uid"],
+        epoch=row["epoch"],
+        duration_seconds=row["duration_seconds"] or 0.0,
+        disconnect_reason=row["disconnect_reason"],
+        remote_address=row["remote_address"],
+        gateway_id=row["gateway_id"],
+        transport=row["transport"],
+    )
+    for name in ("connected_at", "disconnected_at", "updated_at"):
+        _set_time(getattr(connection, name), row[name])
+    return connection
+
+
+def token_of(token: EnrolmentToken) -> api.EnrolmentToken:
+    """Write one token, without its text."""
+    view = api.EnrolmentToken(id=token.id, tenant_id=token.tenant_id, name=token.name, created_by=token.created_by)
+    for name in ("created_at", "expires_at", "revoked_at"):
+        _set_time(getattr(view, name), getattr(token, name))
+    return view
+
+
+def _set_time(field: Timestamp, value: datetime | None) -> None:
+    if value is not None:
+        field.FromDatetime(value)
