@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import fan_out, machine, sockets
+from benchmarks import fan_out, machine, platform, queries, sockets
 from benchmarks.contenders import Contender, Place, floor, peer
 from benchmarks.processes import cores, free_port, raise_descriptor_limit
 from benchmarks.report import Results, brief, from_json, section, write_json, write_section
@@ -22,7 +22,7 @@ from devstack.nats import NatsServer
 ROOT = Path(__file__).parents[1]
 LATEST = ROOT / "benchmarks/results/latest.json"
 DOCUMENT = ROOT / "docs/benchmarks.md"
-PARTS = ("sockets", "fanout")
+PARTS = ("sockets", "fanout", "queries", "platform")
 
 
 def say(line: str) -> None:
@@ -75,10 +75,25 @@ class Run:
         finally:
             server.stop()
 
+    def queries(self) -> None:
+        """Queries on full tables."""
+        counts, calls = ((1_000,), 20) if self.options.quick else ((1_000, 100_000), 200)
+        queries.measure(self.results, folder=self.folder, counts=counts, calls=calls, say=say)
+
+    def platform(self) -> None:
+        """All services, a change on its way, the API under load."""
+        size = platform.Size.quick() if self.options.quick else platform.Size()
+        platform.measure(self.results, folder=self.folder, size=size, say=say)
+
     def part(self, name: str) -> None:
         """Run one part; its failure is reported with the others' results, not instead of them."""
         known = set(self.results.rounds)
-        steps: dict[str, Callable[[], None]] = {"sockets": self.sockets, "fanout": self.fanout}
+        steps: dict[str, Callable[[], None]] = {
+            "sockets": self.sockets,
+            "fanout": self.fanout,
+            "queries": self.queries,
+            "platform": self.platform,
+        }
         try:
             steps[name]()
         except Exception as problem:  # noqa: BLE001 - whatever broke one part, the others are still worth having
@@ -114,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     raise_descriptor_limit()
     gc.disable()  # the generator must not stop in the middle of a loop
     with TemporaryDirectory(prefix="benchmarks-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL may run as another user
         run = Run(options, Path(folder))
         if machine.load() > 0.5:
             say(f"load average is {machine.load():.1f}: other work on this machine spoils the figures")

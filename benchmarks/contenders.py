@@ -38,8 +38,8 @@ class Running:
 class Place:
     """What a contender is given to run in."""
 
-    core: int
-    """Where all its threads may run."""
+    core: int | None
+    """Where all its threads may run; None = anywhere."""
 
     folder: Path
     """For logs and stores."""

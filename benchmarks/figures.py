@@ -137,7 +137,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "query.history_ms",
-        "Connection history page, 10,000 rows of one agent",
+        "Connection history page among 10,000 rows of one agent, p99",
         "ms",
         LOWER,
         (Goal(PLATFORM, 50.0),),
@@ -146,7 +146,7 @@ FIGURES: tuple[Figure, ...] = (
     *(
         Figure(
             f"query.{kind}_ms_at_{agents}",
-            f"{title} at {agents:,} agents",
+            f"{title} at {agents:,} agents, p99",
             "ms",
             LOWER,
             (Goal(PLATFORM, limit),) if agents == 1_000 else (),

@@ -157,6 +157,11 @@ class Fleet:
         self._readers: dict[int, _Reader] = {}
         self._poll = select.epoll()
 
+    @property
+    def connected(self) -> int:
+        """How many agents have a socket; they are the first ones."""
+        return len(self._sockets)
+
     # -- connecting
 
     def connect(self, count: int | None = None, *, at_once: int = 256, then_status: bool = False) -> Sample:
@@ -379,6 +384,23 @@ class Fleet:
             if left <= 0:
                 return False
             for fd, _ in self._poll.poll(min(left, 0.2), 512):
+                self._slow(fd, self._agent[fd], os.read(fd, 65_536))
+        return True
+
+    def live(self, until: Callable[[], bool], *, seconds: float, every: float = 30.0) -> bool:
+        """As `listen`, with each agent sending a heartbeat *every* so many seconds, evenly spread."""
+        step = every / self.count
+        give_up = time.perf_counter() + seconds
+        due, index = time.perf_counter(), 0
+        while not until():
+            now = time.perf_counter()
+            if now > give_up:
+                return False
+            while due <= now:
+                if self._fds[index] >= 0:
+                    self._send(index, self.heartbeat_frame(index))
+                index, due = (index + 1) % self.count, due + step
+            for fd, _ in self._poll.poll(max(0.001, min(due - now, 0.2)), 512):
                 self._slow(fd, self._agent[fd], os.read(fd, 65_536))
         return True
 
