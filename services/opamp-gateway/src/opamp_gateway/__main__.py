@@ -1,0 +1,35 @@
+"""Command line of the gateway: `python -m opamp_gateway [serve|settings] [--workers N]`."""
+
+from __future__ import annotations
+
+import sys
+
+from opamp_gateway.app import build
+from opamp_gateway.settings import Settings
+from opamp_gateway.workers import supervise
+from servicekit.runner import main as run
+from servicekit.settings import load
+
+
+def main() -> None:
+    """Serve; with more than one worker, be the parent of as many processes that do."""
+    arguments = sys.argv[1:]
+    workers = 0
+    if "--workers" in arguments:
+        at = arguments.index("--workers")
+        text = arguments[at + 1] if at + 1 < len(arguments) else ""
+        if not text.isdigit() or not int(text):
+            sys.stderr.write("--workers takes a number of processes, 1 or more\n")
+            raise SystemExit(2)
+        workers = int(text)
+        del arguments[at : at + 2]
+    if not arguments or arguments[0] == "serve":
+        settings = load(Settings)
+        count = workers or settings.workers
+        if count > 1:
+            raise SystemExit(supervise(settings, count))
+    run("opamp-gateway", Settings, build, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()

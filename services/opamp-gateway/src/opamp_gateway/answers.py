@@ -1,0 +1,57 @@
+"""
+ServerToAgent as bytes: every answer begins with the agent's own uid field, the rest is spliced behind it.
+
+Protobuf concatenation is merge, so a part serialised once serves every agent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from opamp.v1 import opamp_pb2 as opamp
+from opamp_gateway.varint import delimited, number
+
+SERVER_CAPABILITIES: Final = (
+    opamp.ServerCapabilities_AcceptsStatus
+    | opamp.ServerCapabilities_OffersRemoteConfig
+    | opamp.ServerCapabilities_AcceptsEffectiveConfig
+)
+"""What this platform serves; a bit is set exactly when the feature is there."""
+
+CAPABILITIES: Final = number(7, SERVER_CAPABILITIES)
+REPORT_FULL_STATE: Final = number(6, opamp.ServerToAgentFlags_ReportFullState)
+
+BAD_REQUEST: Final = int(opamp.ServerErrorResponseType_BadRequest)
+UNAVAILABLE: Final = int(opamp.ServerErrorResponseType_Unavailable)
+
+_MAX_ECHO = 64
+"""A uid of the wrong length is echoed as it came, unless it is absurd."""
+
+
+def acknowledge(uid: bytes) -> bytes:
+    """Write the answer that says nothing but whom it is for."""
+    return delimited(1, uid[:_MAX_ECHO])
+
+
+def error(uid: bytes, kind: int, message: str, retry_after_seconds: float = 0.0) -> bytes:
+    """
+    Write an error answer; it carries nothing else, as the specification asks.
+
+    Args:
+        uid: As received, of whatever length.
+
+        kind: BAD_REQUEST or UNAVAILABLE.
+
+        message: Said to the agent.
+
+        retry_after_seconds: Only with UNAVAILABLE; 0 = say nothing.
+    """
+    body = number(1, kind) + delimited(2, message.encode())
+    if retry_after_seconds:
+        body += delimited(3, number(1, int(retry_after_seconds * 1_000_000_000)))
+    return acknowledge(uid) + delimited(2, body)
+
+
+def identify(new_uid: bytes) -> bytes:
+    """Write the part that gives an agent a new instance_uid."""
+    return delimited(8, delimited(1, new_uid))

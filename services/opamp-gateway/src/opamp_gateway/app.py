@@ -1,0 +1,322 @@
+"""Where the gateway is put together; reads as its table of contents."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+from nats.errors import Error as NatsError
+
+from contracts import streams, subjects
+from fleet.api.v1 import agent_state_pb2 as agents
+from fleet.events.v1 import facts_pb2, offers_pb2
+from opamp_gateway.content import ContentShelf
+from opamp_gateway.door import Door
+from opamp_gateway.drain import drain
+from opamp_gateway.epochs import EpochDesk
+from opamp_gateway.gateway import Gateway
+from opamp_gateway.ids import gateway_id, uuid7
+from opamp_gateway.limits import Admission
+from opamp_gateway.offer_desk import REPLACED, OfferDesk
+from opamp_gateway.offers import REPORT_FULL_STATE, Offering
+from opamp_gateway.polling import Polling
+from opamp_gateway.presence import Presence
+from opamp_gateway.publisher import Publisher
+from opamp_gateway.registry import Registry
+from opamp_gateway.session import Rules
+from opamp_gateway.sweeper import Sweeper
+from opamp_gateway.tokens import Credential, TokenDesk
+from servicekit.bus import Bus, BusMessage, NoResponders
+from servicekit.cache import connect_redis
+from servicekit.errors import ServiceError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opamp_gateway.settings import Settings
+    from servicekit.clock import Clock
+    from servicekit.runner import Room
+
+log = structlog.get_logger()
+
+_PUBLISH_SECONDS = 5.0
+_EPOCH_SECONDS = 3.0
+_TOKEN_SECONDS = 5.0
+_DEAD_SECONDS = 5.0
+_KEEPALIVE_SECONDS = 35.0
+_GC_THRESHOLDS = (50_000, 50, 1000)
+
+
+async def build(room: Room, settings: Settings) -> None:
+    """Put the gateway together and open its door."""
+    settings.check_open()
+    me = gateway_id(settings.gateway_id)
+    structlog.contextvars.bind_contextvars(gateway_id=me)
+    rules = Rules(
+        me,
+        ask_again_seconds=settings.ask_again_seconds,
+        offer_repeat_seconds=settings.offer_repeat_seconds,
+        max_fact_bytes=settings.max_fact_bytes,
+    )
+    limits = settings.limits()
+
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), name=f"opamp-gateway {me}")
+    room.stack.push_async_callback(bus.close)
+    room.health.register("nats", bus.ping, critical=False)
+    redis = connect_redis(settings.redis_url.get_secret_value())
+    room.stack.push_async_callback(redis.aclose)
+
+    clock = room.clock
+
+    def announce() -> None:
+        """Write every live session into the registry again."""
+        for holder in gateway.connections:
+            if holder.session is not None:
+                registry.announce(holder.session, digests=not publisher.waiting)
+
+    registry = Registry(redis, me, clock, lease_seconds=settings.lease_seconds, on_lost=announce)
+    room.health.register("redis", registry.ping, critical=False)
+    publisher = Publisher(
+        BusSink(bus),
+        me,
+        clock,
+        partitions=subjects.DEFAULT_PARTITIONS,
+        spool_facts=settings.spool_facts,
+        spool_bytes=settings.spool_bytes,
+        on_stored=registry.learn,
+    )
+    gateway = Gateway(
+        rules=rules,
+        limits=limits,
+        clock=clock,
+        registry=registry,
+        publisher=publisher,
+        epochs=EpochDesk(
+            lambda count: _allocate(bus, me, count),
+            clock,
+            on_epoch=lambda session: gateway.numbered(session),  # noqa: PLW0108 - made in the next line
+            on_late=publisher.discard,
+        ),
+        presence=Presence(lambda beat: bus.publish(subjects.presence(me), beat), me, clock),
+        content=ContentShelf(
+            lambda content_hash: bus.get_object(subjects.CONTENT_BUCKET, content_hash.hex()),
+            max_bytes=settings.content_cache_bytes,
+        ),
+        admission=Admission(
+            connects_per_second=settings.connects_per_second,
+            connect_burst=settings.connect_burst,
+            max_connections=settings.max_connections,
+            retry_after_seconds=settings.retry_after_seconds,
+            remembered=settings.remembered_agents,
+            now=clock.monotonic(),
+        ),
+        tokens=None if settings.authentication == "open" else _token_desk(bus, settings, clock),
+        rival=Rivals(bus, clock, limits.clone_seconds).holds,
+        chance=random.random,
+        fresh_uid=uuid7,
+    )
+    room.stack.push_async_callback(gateway.errands.close)
+
+    async def on_resync(_: BusMessage) -> None:
+        announce()
+
+    desk = OfferDesk(gateway, bus.publish)
+
+    async def on_offer(message: BusMessage) -> None:
+        await desk.hear(message.payload, message.reply_to)
+
+    stream = StreamWatch(bus, gateway)
+    await stream.look()
+    bus.on_reconnect(stream.look)
+    await bus.subscribe(subjects.offer(me), on_offer)
+    await bus.subscribe(subjects.OFFER_ALL, on_offer)
+    await bus.subscribe(subjects.RESYNC, on_resync)
+
+    _start(room, gateway, registry, settings.presence_seconds)
+    server = await open_door(gateway, settings.host, settings.port, settings.backlog, reuse_port=settings.reuse_port)
+
+    async def leave() -> None:
+        server.close()
+        await drain(
+            gateway,
+            closes_per_second=settings.drain_closes_per_second,
+            grace_seconds=settings.drain_grace_seconds,
+        )
+        if not await publisher.drain(5.0):
+            log.warning("facts_left_unpublished", facts=publisher.waiting)
+        await gateway.presence.beat(0, leaving=True)
+        await registry.flush()
+        await registry.drop_lease()
+
+    room.on_drain(leave)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    for listener in server.sockets:
+        host, port = listener.getsockname()[:2]
+        log.info("door_open", host=host, port=port, path=limits.path, authentication=settings.authentication)
+
+
+def _start(room: Room, gateway: Gateway, registry: Registry, presence_seconds: float) -> None:
+    """Start everything that runs as long as the gateway does."""
+    for partition in range(subjects.DEFAULT_PARTITIONS):
+        _ = room.spawn(gateway.publisher.run(partition), f"facts {partition}")
+    _ = room.spawn(gateway.epochs.run(), "epochs")
+    _ = room.spawn(registry.run_reads(), "registry reads")
+    _ = room.spawn(registry.run_writes(), "registry writes")
+    _ = room.spawn(Sweeper(gateway).run(), "sweeper")
+    _ = room.spawn(_beat(gateway, registry, presence_seconds), "presence")
+
+
+async def open_door(
+    gateway: Gateway, host: str, port: int, backlog: int = 4096, *, reuse_port: bool = False
+) -> asyncio.Server:
+    """
+    Listen for agents, both transports.
+
+    Raises:
+        OSError: The address is taken or not ours.
+    """
+    plain_http = plain_http_protocols(gateway)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(
+        lambda: Door(gateway, plain_http),
+        host,
+        port,
+        backlog=backlog,
+        reuse_port=reuse_port or None,
+        family=socket.AF_UNSPEC,
+    )
+
+
+def plain_http_protocols(gateway: Gateway) -> Callable[[], asyncio.Protocol]:
+    """Make the factory of protocols that serve plain HTTP requests."""
+    return web.Server(
+        Polling(gateway).handle,
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
+        auto_decompress=False,
+        max_line_size=gateway.limits.max_head_bytes // 2,
+        max_field_size=gateway.limits.max_head_bytes // 2,
+        lingering_time=2.0,
+    )
+
+
+class BusSink:
+    """Stores batches on the facts stream."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, partition: int, payload: bytes) -> None:
+        """
+        Return once the stream has the batch.
+
+        Raises:
+            Unavailable: It may or may not have it.
+        """
+        if not self._bus.connected:
+            raise Unavailable("the bus is not reachable")
+        try:
+            await self._bus.js.publish(subjects.facts(partition), payload, timeout=_PUBLISH_SECONDS)
+        except (NatsError, TimeoutError, OSError) as error:
+            raise Unavailable("the facts stream does not answer") from error
+
+
+class Rivals:
+    """
+    Other gateways that may hold an agent that knocks here.
+
+    Args:
+        clone_seconds: How long the other side may wait for a sign of life.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock, clone_seconds: float) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._patience_seconds = clone_seconds + 1.0
+        self._dead: dict[str, float] = {}
+
+    async def holds(self, gateway_id: str, tenant_id: str, uid: bytes, epoch: int) -> bool:
+        """Ask *gateway_id* to give the agent up; True = its peer is alive there. No answer counts as dead."""
+        now = self._clock.monotonic()
+        if self._dead.get(gateway_id, 0.0) > now:
+            return False
+        offer = offers_pb2.Offer(tenant_id=tenant_id, kind=facts_pb2.OFFER_KIND_CLOSE, reason=REPLACED)
+        offer.targets.add(instance_uid=uid, epoch=epoch)
+        try:
+            answer = await self._bus.request(
+                subjects.offer(gateway_id), offer.SerializeToString(), timeout_seconds=self._patience_seconds
+            )
+        except NoResponders:
+            self._dead = {known: until for known, until in self._dead.items() if until > now}
+            self._dead[gateway_id] = now + _DEAD_SECONDS
+            return False
+        except ServiceError:
+            return False
+        return bool(offers_pb2.OfferReply.FromString(answer).incapable_uids)
+
+
+class StreamWatch:
+    """
+    Notices when the facts stream was lost and made again.
+
+    What was stored in the old one and not consumed is gone, so agents are asked for everything again.
+    """
+
+    def __init__(self, bus: Bus, gateway: Gateway) -> None:
+        self._bus = bus
+        self._gateway = gateway
+        self._created = ""
+
+    async def look(self) -> None:
+        """Make the stream if it is not there; start over if it is a new one."""
+        try:
+            state = await self._bus.ensure_stream(streams.FACTS)
+        except Unavailable as error:
+            log.warning("facts_stream_not_available", error=error.public)
+            return
+        if self._created and state.created != self._created:
+            log.warning("facts_stream_replaced", created=state.created)
+            start_over(self._gateway)
+        self._created = state.created
+
+
+def start_over(gateway: Gateway) -> None:
+    """Say every connection again and ask its agent for everything: what was said so far may be lost."""
+    offering = Offering(REPORT_FULL_STATE, b"", b"", "")
+    for holder in gateway.connections:
+        session = holder.session
+        if session is not None:
+            gateway.publisher.add((session.introduce(gateway.stamp()),))
+            holder.deliver(offering)
+
+
+def _token_desk(bus: Bus, settings: Settings, clock: Clock) -> TokenDesk:
+    async def verify(token_hash: bytes) -> Credential:
+        request = agents.VerifyEnrolmentTokenRequest(token_hash=token_hash)
+        reply = await bus.call(subjects.VERIFY_ENROLMENT_TOKEN, request, timeout_seconds=_TOKEN_SECONDS)
+        expires = reply.expires_at.seconds if reply.HasField("expires_at") else 0.0
+        return Credential(reply.tenant_id, reply.token_id, expires)
+
+    return TokenDesk(
+        verify, clock, good_seconds=settings.token_cache_seconds, bad_seconds=settings.bad_token_cache_seconds
+    )
+
+
+async def _allocate(bus: Bus, me: str, count: int) -> int:
+    request = agents.AllocateEpochsRequest(gateway_id=me, count=count)
+    reply = await bus.call(subjects.ALLOCATE_EPOCHS, request, timeout_seconds=_EPOCH_SECONDS)
+    return int(reply.first)
+
+
+async def _beat(gateway: Gateway, registry: Registry, seconds: float) -> None:
+    while True:
+        await gateway.presence.beat(len(gateway.connections))
+        await registry.renew_lease()
+        await gateway.clock.sleep(seconds)

@@ -1,0 +1,204 @@
+"""
+WebSocket frames (RFC 6455) as a server sees and writes them: bytes in, whole messages out. No I/O.
+
+Fragments are put together, control frames may stand between them. Everything a peer may not do ends in a
+FrameViolation with the close code to say. No extension is negotiated, so reserved bits are a violation.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from websockets.speedups import apply_mask
+
+from opamp_gateway.errors import FrameViolation
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+PROTOCOL_ERROR: Final = 1002
+UNSUPPORTED: Final = 1003
+INVALID_DATA: Final = 1007
+POLICY: Final = 1008
+TOO_BIG: Final = 1009
+
+_FIN = 0x80
+_RESERVED = 0x70
+_OPCODE = 0x0F
+_MASKED = 0x80
+_CONTROL_LIMIT = 125
+_LENGTH_16 = 126
+_LENGTH_64 = 127
+_MAX_16 = 0xFFFF
+_CODE_BYTES = 2
+
+Event = tuple[int, bytes]
+"""(opcode, payload): BINARY or TEXT with a whole message, or PING, PONG, CLOSE."""
+
+
+class FrameParser:
+    """
+    Puts one connection's bytes together into messages.
+
+    Args:
+        max_message: Bytes a message may have, all fragments together.
+
+        max_frames: Frames a message may be cut into.
+    """
+
+    __slots__ = ("_buffer", "_frames", "_opcode", "_parts", "_size", "max_frames", "max_message")
+
+    def __init__(self, max_message: int, max_frames: int) -> None:
+        self.max_message = max_message
+        self.max_frames = max_frames
+        self._buffer = bytearray()
+        self._parts: list[bytes] = []
+        self._opcode = 0
+        self._size = 0
+        self._frames = 0
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing is half received, so that a fresh parser would do as well."""
+        return not self._buffer and not self._opcode
+
+    def feed(self, data: bytes, events: list[Event]) -> None:
+        """
+        Take bytes and append what is complete to *events*.
+
+        What was complete before a violation is in *events* when the violation is raised.
+
+        Raises:
+            FrameViolation: The peer broke the protocol; the parser must not be fed again.
+        """
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        try:
+            while (end := self._frame(buffer, at, events)) > at:
+                at = end
+        finally:
+            if at:
+                del buffer[:at]
+
+    def _frame(self, buffer: bytearray, at: int, events: list[Event]) -> int:
+        """Read the frame that starts at *at*; return where it ends, or *at* while it is incomplete."""
+        have = len(buffer) - at
+        if have < 2:  # noqa: PLR2004 - the two bytes every frame has
+            return at
+        first, second = buffer[at], buffer[at + 1]
+        opcode, final, length = first & _OPCODE, bool(first & _FIN), second & ~_MASKED
+        self._check(first, second, opcode, final=final, length=length)
+        start = at + 2
+        if length == _LENGTH_16:
+            start += 2
+            if have < 4:  # noqa: PLR2004 - two more bytes of length
+                return at
+            length = int.from_bytes(buffer[at + 2 : start])
+        elif length == _LENGTH_64:
+            start += 8
+            if have < 10:  # noqa: PLR2004 - eight more bytes of length
+                return at
+            length = int.from_bytes(buffer[at + 2 : start])
+        if length > self.max_message - (self._size if opcode == CONTINUATION else 0):
+            raise FrameViolation(TOO_BIG, f"a message may have at most {self.max_message} bytes")
+        end = start + 4 + length
+        if len(buffer) < end:
+            return at
+        payload = apply_mask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
+        if opcode >= CLOSE:
+            if opcode == CLOSE:
+                check_close(payload)
+            events.append((opcode, payload))
+        else:
+            self._data(opcode, payload, events, final=final)
+        return end
+
+    def _check(self, first: int, second: int, opcode: int, *, final: bool, length: int) -> None:
+        """Refuse what the two first bytes already give away."""
+        if first & _RESERVED:
+            raise FrameViolation(PROTOCOL_ERROR, "reserved bits are set but no extension was agreed")
+        if not second & _MASKED:
+            raise FrameViolation(PROTOCOL_ERROR, "frames from a client must be masked")
+        if opcode >= CLOSE:
+            if opcode > PONG:
+                raise FrameViolation(PROTOCOL_ERROR, "unknown opcode")
+            if not final or length > _CONTROL_LIMIT:
+                raise FrameViolation(PROTOCOL_ERROR, "a control frame is whole and at most 125 bytes long")
+        elif opcode == CONTINUATION:
+            if not self._opcode:
+                raise FrameViolation(PROTOCOL_ERROR, "continuation without a message to continue")
+        elif opcode > BINARY:
+            raise FrameViolation(PROTOCOL_ERROR, "unknown opcode")
+        elif self._opcode:
+            raise FrameViolation(PROTOCOL_ERROR, "a new message before the last one ended")
+
+    def _data(self, opcode: int, payload: bytes, events: list[Event], *, final: bool) -> None:
+        """Add one data frame to the message it belongs to."""
+        if opcode != CONTINUATION:
+            if final:
+                events.append((opcode, payload))
+                return
+            self._opcode = opcode
+        self._parts.append(payload)
+        self._size += len(payload)
+        self._frames += 1
+        if final:
+            events.append((self._opcode, b"".join(self._parts)))
+            self._parts = []
+            self._opcode = self._size = self._frames = 0
+        elif self._frames >= self.max_frames:
+            raise FrameViolation(POLICY, f"a message may come in at most {self.max_frames} frames")
+
+
+def check_close(payload: bytes) -> None:
+    """
+    Refuse a malformed Close payload.
+
+    Raises:
+        FrameViolation: One byte only, a code that may not be sent, or a reason that is not UTF-8.
+    """
+    if not payload:
+        return
+    if len(payload) < _CODE_BYTES:
+        raise FrameViolation(PROTOCOL_ERROR, "a close frame has no body or at least a code")
+    if not _may_be_sent(int.from_bytes(payload[:_CODE_BYTES])):
+        raise FrameViolation(PROTOCOL_ERROR, "this close code may not be sent")
+    try:
+        payload[_CODE_BYTES:].decode()
+    except UnicodeDecodeError as error:
+        raise FrameViolation(PROTOCOL_ERROR, "the close reason is not UTF-8") from error
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Write one whole unmasked frame."""
+    return head(opcode, len(payload)) + payload
+
+
+def head(opcode: int, length: int) -> bytes:
+    """Write the head of a whole unmasked frame of *length* bytes."""
+    if length < _LENGTH_16:
+        return bytes((_FIN | opcode, length))
+    if length <= _MAX_16:
+        return bytes((_FIN | opcode, _LENGTH_16)) + length.to_bytes(2)
+    return bytes((_FIN | opcode, _LENGTH_64)) + length.to_bytes(8)
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """Write a Close frame; the reason is cut to what a control frame can hold."""
+    text = reason.encode()[: _CONTROL_LIMIT - _CODE_BYTES].decode(errors="ignore").encode()
+    return frame(CLOSE, code.to_bytes(_CODE_BYTES) + text)
+
+
+def _may_be_sent(code: int) -> bool:
+    """Say whether RFC 6455 §7.4 and its registry let an endpoint send *code*."""
+    return code in _CODES or 3000 <= code <= 4999  # noqa: PLR2004 - registered and private use
+
+
+_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})

@@ -1,0 +1,162 @@
+"""
+The parts of one gateway in one place, and what happens to a session apart from talk: opened, numbered, ended.
+
+Every part is handed in, so a benchmark or a test makes a gateway without any server.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from opamp_gateway import metrics
+from opamp_gateway.connections import Connections
+from opamp_gateway.errands import Errands
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from ipaddress import IPv4Network, IPv6Network
+
+    from opamp_gateway.connections import Holder
+    from opamp_gateway.content import ContentShelf
+    from opamp_gateway.door import Door
+    from opamp_gateway.epochs import EpochDesk
+    from opamp_gateway.facts import Fact
+    from opamp_gateway.limits import Admission
+    from opamp_gateway.presence import Presence
+    from opamp_gateway.publisher import Publisher
+    from opamp_gateway.registry import Book
+    from opamp_gateway.session import Rules, Session, Step
+    from opamp_gateway.tokens import TokenDesk
+    from opamp_gateway.websocket import WebSocket
+    from servicekit.clock import Clock
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one peer may do; every field is a setting."""
+
+    path: str = "/v1/opamp"
+    max_message_bytes: int = 4 * 1024 * 1024
+    max_frames: int = 4096
+    max_head_bytes: int = 16 * 1024
+    handshake_seconds: float = 10.0
+    messages_per_second: float = 10.0
+    message_burst: int = 50
+    max_bad_messages: int = 5
+    max_uid_changes: int = 8
+    ping_after_seconds: float = 20.0
+    pong_seconds: float = 20.0
+    clone_seconds: float = 3.0
+    write_buffer_bytes: int = 256 * 1024
+    slow_reader_seconds: float = 10.0
+    poll_silence_seconds: float = 60.0
+    content_seconds: float = 0.5
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts the hot path makes; the sweeper adds them to the metrics."""
+
+    heartbeats: int = 0
+    websocket_messages: int = 0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One gateway process."""
+
+    rules: Rules
+    limits: Limits
+    clock: Clock
+    registry: Book
+    publisher: Publisher
+    epochs: EpochDesk
+    presence: Presence
+    content: ContentShelf
+    admission: Admission
+    tokens: TokenDesk | None
+    """None = the door is open to everybody."""
+
+    rival: Callable[[str, str, bytes, int], Awaitable[bool]]
+    """Asks another gateway to give up a connection; True = its agent is alive there and stays."""
+
+    chance: Callable[[], float]
+    """0 … 1, for jitter."""
+
+    fresh_uid: Callable[[], bytes]
+    """Makes a UUID version 7."""
+
+    connections: Connections = field(default_factory=Connections)
+    errands: Errands = field(default_factory=Errands)
+    sockets: set[WebSocket] = field(default_factory=set)
+    """Every open WebSocket, its agent known or not."""
+
+    doors: dict[Door, float] = field(default_factory=dict)
+    """Peers that have not finished their request head, with their deadlines; oldest first."""
+
+    closing: dict[WebSocket, float] = field(default_factory=dict)
+    """WebSockets that were told to close, with when patience ends."""
+
+    slow: dict[WebSocket, float] = field(default_factory=dict)
+    """WebSockets whose peer does not read, with when patience ends."""
+
+    tally: Tally = field(default_factory=Tally)
+
+    def now(self) -> float:
+        """Tell monotonic seconds."""
+        return self.clock.monotonic()
+
+    @staticmethod
+    def stamp() -> int:
+        """Tell the wall clock in nanoseconds; for people."""
+        return time.time_ns()
+
+    def heard(self, holder: Holder) -> None:
+        """Note a sign of life."""
+        if not holder.heard:
+            holder.heard = True
+            self.presence.heard.append(holder)
+
+    def opened(self, holder: Holder, session: Session, step: Step) -> None:
+        """Take a session in: its agent is owned by *holder* from here on."""
+        holder.session = session
+        metrics.CONNECTS.inc()
+        if step.goodbye:
+            # Gone before it was counted in: without an epoch it leaves no trace.
+            self.publisher.discard(session)
+            holder.session = None
+            metrics.DISCONNECTS.inc()
+            return
+        self.connections.put(holder)
+        self.heard(holder)
+        self.publisher.add(step.facts)
+        if session.epoch:
+            self.numbered(session)
+        else:
+            self.epochs.wait(session)
+
+    def numbered(self, session: Session) -> None:
+        """Let everything go that waited for a session's epoch."""
+        self.publisher.release(session)
+        self.registry.claim(session)
+
+    def ended(self, holder: Holder, *facts: Fact) -> None:
+        """Let a session go; *facts* hold its Disconnected, or nothing when another gateway has it now."""
+        session = holder.session
+        if session is None:
+            return
+        session.closed = True
+        self.connections.remove(holder)
+        holder.session = None
+        metrics.DISCONNECTS.inc()
+        if session.epoch:
+            self.publisher.add(facts)
+            if facts:
+                self.registry.release(session)
+
+    def stored(self, facts: list[Fact]) -> None:
+        """Remember what is safely on the bus."""
+        self.registry.learn(facts)

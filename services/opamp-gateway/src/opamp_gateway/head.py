@@ -1,0 +1,166 @@
+"""
+A request head, read just far enough to tell a WebSocket upgrade from everything else. Pure.
+
+Whatever is no upgrade is handed on with its bytes untouched, so only what is needed for an upgrade is checked
+here; it is checked strictly.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opamp_gateway.errors import BadHead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from ipaddress import IPv4Network, IPv6Network
+
+END = b"\r\n\r\n"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_KEY_BYTES = 16
+_ONCE = frozenset({"sec-websocket-key", "sec-websocket-version", "host", "authorization", "secret-key"})
+_PARTS = 3
+
+REASONS = {
+    101: "Switching Protocols",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    408: "Request Timeout",
+    426: "Upgrade Required",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first lines of a request."""
+
+    method: str
+    path: str
+    """Without query."""
+
+    headers: Mapping[str, str]
+    """Names in lower case; of a repeated header all values, joined by commas."""
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether this asks for a WebSocket, well or badly."""
+        return self.method == "GET" and "websocket" in _tokens(self.headers.get("upgrade", ""))
+
+
+def parse(data: bytes) -> Head:
+    """
+    Read a head, END included.
+
+    Raises:
+        BadHead: It is not HTTP/1.1, or repeats a header that may come once.
+    """
+    lines = data[: -len(END)].decode("latin-1").split("\r\n")
+    parts = lines[0].split(" ")
+    if len(parts) != _PARTS or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[0].isalpha():
+        raise BadHead(400, "this is not an HTTP/1.1 request")
+    headers: dict[str, str] = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip() or "\n" in value or "\0" in value:
+            raise BadHead(400, "a header line is malformed")
+        name, value = name.lower(), value.strip(" \t")
+        if name in headers:
+            if name in _ONCE:
+                raise BadHead(400, f"the header {name} may come once")
+            value = f"{headers[name]},{value}"
+        headers[name] = value
+    return Head(parts[0], parts[1].partition("?")[0], headers)
+
+
+def check_upgrade(head: Head) -> str:
+    """
+    Check an upgrade as RFC 6455 §4.2.1 asks.
+
+    Returns:
+        The value of Sec-WebSocket-Accept.
+
+    Raises:
+        BadHead: With the status to answer.
+    """
+    headers = head.headers
+    if "content-length" in headers or "transfer-encoding" in headers:
+        raise BadHead(400, "an upgrade has no body")
+    if "upgrade" not in _tokens(headers.get("connection", "")):
+        raise BadHead(400, "Connection: Upgrade is missing")
+    if headers.get("sec-websocket-version", "") != "13":
+        raise BadHead(426, "only WebSocket version 13 is spoken here")
+    key = headers.get("sec-websocket-key", "")
+    try:
+        size = len(base64.b64decode(key, validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size != _KEY_BYTES:
+        raise BadHead(400, "Sec-WebSocket-Key is not 16 bytes in base64")
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
+
+
+def switching(accept: str) -> bytes:
+    """Write the answer that completes an upgrade."""
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept.encode() + END
+    )
+
+
+def refusal(status: int, text: str, headers: Mapping[str, str]) -> bytes:
+    """Write an answer that refuses and closes."""
+    body = text.encode()
+    lines = [f"HTTP/1.1 {status} {REASONS[status]}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines += ["Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}", "Connection: close"]
+    return "\r\n".join(lines).encode() + END + body
+
+
+def peer_of(peer: str, port: int, forwarded: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> str:
+    """
+    Tell who is really there: the right-most hop of X-Forwarded-For that is no trusted proxy of ours.
+
+    Args:
+        peer: Address of the socket.
+
+        port: Its port; a forwarded address has none.
+
+        forwarded: The header's value; believed only from a trusted proxy.
+
+        trusted: Networks of our proxies.
+    """
+    if forwarded and trusted and _is_in(peer, trusted):
+        for hop in reversed(forwarded.split(",")):
+            address = hop.strip()
+            if not _is_address(address):
+                break
+            if not _is_in(address, trusted):
+                return address
+    return f"[{peer}]:{port}" if ":" in peer else f"{peer}:{port}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    if not _is_address(address):
+        return False
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in networks)
+
+
+def _tokens(value: str) -> set[str]:
+    return {token.strip().lower() for token in value.split(",")}

@@ -1,0 +1,66 @@
+"""Every metric of the gateway. No label ever holds an agent."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from servicekit.metrics import REGISTRY, SECONDS_BUCKETS
+
+HEARTBEATS = Counter("opamp_platform_agent_heartbeats_total", "Heartbeats received from agents.", registry=REGISTRY)
+CONNECTS = Counter("opamp_platform_agent_connect_total", "Agents that connected.", registry=REGISTRY)
+DISCONNECTS = Counter("opamp_platform_agent_disconnect_total", "Agents that disconnected.", registry=REGISTRY)
+
+CONNECTIONS = Gauge("opamp_gateway_connections", "Open WebSocket connections.", registry=REGISTRY)
+SESSIONS = Gauge("opamp_gateway_sessions", "Agents known to be here, both transports.", registry=REGISTRY)
+MESSAGES = Counter(
+    "opamp_gateway_messages_total", "AgentToServer messages, heartbeats included.", ("transport",), registry=REGISTRY
+)
+BAD_MESSAGES = Counter(
+    "opamp_gateway_bad_messages_total", "Messages answered with BAD_REQUEST.", ("reason",), registry=REGISTRY
+)
+FULL_STATE_ASKED = Counter(
+    "opamp_gateway_full_state_asked_total", "ReportFullState flags set by the gateway.", registry=REGISTRY
+)
+REFUSED = Counter(
+    "opamp_gateway_refused_connects_total", "Connects refused, by the gate that refused.", ("gate",), registry=REGISTRY
+)
+CLOSED = Counter(
+    "opamp_gateway_closed_connections_total",
+    "WebSockets the gateway closed, by reason.",
+    ("reason",),
+    registry=REGISTRY,
+)
+CLONES = Counter(
+    "opamp_gateway_clones_total", "Agents given a new instance_uid because theirs was in use.", registry=REGISTRY
+)
+FACTS = Counter("opamp_gateway_facts_total", "Facts published, by kind.", ("kind",), registry=REGISTRY)
+FACT_BATCHES = Counter(
+    "opamp_gateway_fact_batches_total", "Batches published, by outcome.", ("outcome",), registry=REGISTRY
+)
+FACT_SECONDS = Histogram(
+    "opamp_gateway_fact_seconds",
+    "From a message to its facts being stored on the bus.",
+    buckets=SECONDS_BUCKETS,
+    registry=REGISTRY,
+)
+SPOOLED = Gauge("opamp_gateway_spooled_facts", "Facts waiting to be published.", registry=REGISTRY)
+SPOOLED_BYTES = Gauge("opamp_gateway_spooled_bytes", "Bytes of facts waiting to be published.", registry=REGISTRY)
+EPOCHS_WAITING = Gauge("opamp_gateway_epochs_waiting", "Connections waiting for their epoch.", registry=REGISTRY)
+REGISTRY_ERRORS = Counter(
+    "opamp_gateway_registry_errors_total",
+    "Redis calls that failed and counted as misses.",
+    ("call",),
+    registry=REGISTRY,
+)
+OFFERS = Counter("opamp_gateway_offers_total", "Targets of offers, by outcome.", ("outcome",), registry=REGISTRY)
+DELIVERED = Counter(
+    "opamp_gateway_delivered_total", "Offers that left for an agent, by kind.", ("kind",), registry=REGISTRY
+)
+OVERSIZE = Counter(
+    "opamp_gateway_oversize_answers_total", "Outgoing messages discarded because of their size.", registry=REGISTRY
+)
+CONTENT = Counter("opamp_gateway_content_total", "Look-ups of content, by outcome.", ("outcome",), registry=REGISTRY)
+TOKENS = Counter("opamp_gateway_token_checks_total", "Token checks, by outcome.", ("outcome",), registry=REGISTRY)
+LOOP_LAG = Gauge(
+    "opamp_gateway_loop_lag_seconds", "Longest delay of the event loop since the last beat.", registry=REGISTRY
+)

@@ -1,0 +1,81 @@
+"""
+The beat: who was heard from since the last one, packed, every few seconds. It renews the gateway's lease.
+
+A live socket counts as heard from: agents that never send heartbeats are pinged, and their pongs count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from fleet.events.v1 import presence_pb2
+from servicekit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from opamp_gateway.connections import Holder
+    from servicekit.clock import Clock
+
+log = structlog.get_logger()
+
+MAX_PER_BEAT = 10_000
+
+
+class Presence:
+    """
+    Gathers who was heard from.
+
+    Args:
+        say: Publishes one beat, at most once.
+
+        gateway_id: Whose beat it is.
+    """
+
+    def __init__(self, say: Callable[[bytes], Awaitable[None]], gateway_id: str, clock: Clock) -> None:
+        self._say = say
+        self._gateway_id = gateway_id
+        self._clock = clock
+        self.heard: list[Holder] = []
+        """Holders whose `heard` is set; whoever sets it appends."""
+
+    async def beat(self, connections: int, *, leaving: bool = False) -> None:
+        """Say one beat; what a lost bus swallowed is said again with the next one."""
+        heard, self.heard = self.heard, []
+        now = self._clock.monotonic()
+        tenants: dict[str, list[tuple[bytes, int]]] = {}
+        again: list[Holder] = []
+        for holder in heard:
+            holder.last_heard = now
+            session = holder.session
+            if session is None or session.closed:
+                holder.heard = False
+            elif session.epoch:
+                holder.heard = False
+                tenants.setdefault(session.tenant_id, []).append((session.uid, session.epoch))
+            else:
+                again.append(holder)
+        self.heard.extend(again)
+        for beat in self._beats(tenants, connections):
+            beat.leaving = leaving
+            try:
+                await self._say(beat.SerializeToString())
+            except ServiceError as error:
+                log.debug("presence_not_said", error=error.public)
+
+    def _beats(self, tenants: dict[str, list[tuple[bytes, int]]], connections: int) -> list[presence_pb2.Presence]:
+        """Pack who was heard from into as many beats as they need, at least one."""
+        beats = []
+        for tenant_id, agents in tenants.items():
+            for start in range(0, len(agents), MAX_PER_BEAT):
+                some = agents[start : start + MAX_PER_BEAT]
+                beat = presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections)
+                beat.heard.add(
+                    tenant_id=tenant_id,
+                    uids=b"".join(uid for uid, _ in some),
+                    epochs=[epoch for _, epoch in some],
+                )
+                beats.append(beat)
+        return beats or [presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections)]

@@ -1,0 +1,227 @@
+"""
+Facts on their way to the bus: in batches, in order per agent, kept while the bus is away.
+
+One batch per partition is under way at a time and the next one gathers meanwhile; so a lone fact leaves at
+once, a burst fills batches, and no fact can overtake another of its agent. A batch whose acknowledgement is
+lost is said again: the fence (epoch, sequence) makes that harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from contracts.subjects import partition_of
+from opamp_gateway import facts as kinds
+from opamp_gateway import metrics
+from servicekit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opamp_gateway.facts import Fact
+    from opamp_gateway.session import Session
+    from servicekit.clock import Clock
+
+log = structlog.get_logger()
+
+_LINGER_SECONDS = 0.002
+_BUSY_SECONDS = 0.01
+"""A partition that published this recently lingers, so that a steady flow makes batches."""
+
+_COMPACT_AT = 64
+_HELD_LIMIT = 32
+
+
+class FactSink(Protocol):
+    """Where batches go."""
+
+    async def publish(self, partition: int, payload: bytes) -> None:
+        """Return once stored; raise ServiceError when not."""
+        ...
+
+
+class Publisher:
+    """
+    Holds facts until they are stored on the bus.
+
+    Args:
+        sink: Where batches go.
+
+        gateway_id: Says who speaks.
+
+        partitions: How many the stream has.
+
+        on_stored: Told of facts once they are stored.
+
+        spool_facts: How many facts may wait before the gateway refuses new connects.
+
+        spool_bytes: The same in bytes.
+    """
+
+    def __init__(
+        self,
+        sink: FactSink,
+        gateway_id: str,
+        clock: Clock,
+        *,
+        partitions: int = 16,
+        max_batch: int = 256,
+        max_batch_bytes: int = 512 * 1024,
+        spool_facts: int = 200_000,
+        spool_bytes: int = 256 * 1024 * 1024,
+        on_stored: Callable[[list[Fact]], None] = lambda _: None,
+    ) -> None:
+        self._sink = sink
+        self._gateway_id = gateway_id
+        self._clock = clock
+        self._partitions = [_Partition() for _ in range(partitions)]
+        self._max_batch = max_batch
+        self._max_batch_bytes = max_batch_bytes
+        self._spool_facts = spool_facts
+        self._spool_bytes = spool_bytes
+        self._on_stored = on_stored
+        self.waiting = 0
+        self.waiting_bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Say whether so much waits that nobody new should come in."""
+        return self.waiting >= self._spool_facts or self.waiting_bytes >= self._spool_bytes
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Take facts of one session, in order; they wait for its epoch if it has none yet."""
+        for fact in facts:
+            session = fact.session
+            if session.epoch:
+                self._queue(fact)
+            elif session.held is None:
+                session.held = [fact]
+                self._count(fact, 1)
+            else:
+                session.held.append(fact)
+                self._count(fact, 1)
+                if len(session.held) > _HELD_LIMIT:
+                    session.held = self._newest(session.held)
+
+    def release(self, session: Session) -> None:
+        """Let go of the facts of a session that has its epoch now."""
+        held, session.held = session.held, None
+        for fact in held or ():
+            self._count(fact, -1)
+            self._queue(fact)
+
+    def discard(self, session: Session) -> None:
+        """Forget the facts of a session that ended before it got an epoch: it leaves no trace."""
+        held, session.held = session.held, None
+        for fact in held or ():
+            self._count(fact, -1)
+
+    async def run(self, partition: int) -> None:
+        """Publish one partition's facts for ever."""
+        mine = self._partitions[partition]
+        backoff = 0.0
+        last = 0.0
+        while True:
+            await mine.wake.wait()
+            if self._clock.monotonic() - last < _BUSY_SECONDS:
+                await self._clock.sleep(_LINGER_SECONDS)
+            mine.wake.clear()
+            while mine.facts:
+                batch, payload = self._take(mine)
+                try:
+                    await self._sink.publish(partition, payload)
+                except ServiceError as error:
+                    metrics.FACT_BATCHES.labels("failed").inc()
+                    mine.facts[:0] = batch
+                    mine.stuck = True
+                    if not backoff:
+                        log.warning("facts_not_published", partition=partition, error=error.public)
+                    backoff = min(1.0, backoff * 2 or 0.1)
+                    await self._clock.sleep(backoff)
+                    continue
+                except asyncio.CancelledError:
+                    mine.facts[:0] = batch
+                    raise
+                backoff = 0.0
+                mine.stuck = mine.under_way = False
+                self._stored(batch)
+                last = self._clock.monotonic()
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until nothing waits for publication, at most *seconds*; say whether that was reached."""
+        deadline = self._clock.monotonic() + seconds
+        while any(partition.facts or partition.under_way for partition in self._partitions):
+            if self._clock.monotonic() >= deadline:
+                return False
+            await self._clock.sleep(0.01)
+        return True
+
+    def _queue(self, fact: Fact) -> None:
+        self._count(fact, 1)
+        mine = self._partitions[partition_of(fact.session.uid, len(self._partitions))]
+        mine.facts.append(fact)
+        if mine.stuck and len(mine.facts) >= mine.compact_at:
+            mine.facts = self._newest(mine.facts)
+            mine.compact_at = max(_COMPACT_AT, 2 * len(mine.facts))
+        mine.wake.set()
+
+    def _newest(self, facts: list[Fact]) -> list[Fact]:
+        """Keep the newest fact per session, kind and variant, in order."""
+        seen: set[tuple[int, int, int]] = set()
+        kept: list[Fact] = []
+        for fact in reversed(facts):
+            key = (id(fact.session), fact.kind, fact.variant)
+            if key in seen:
+                self._count(fact, -1)
+                continue
+            seen.add(key)
+            kept.append(fact)
+        kept.reverse()
+        return kept
+
+    def _take(self, mine: _Partition) -> tuple[list[Fact], bytes]:
+        """Take the next batch off the front and serialise it."""
+        encoded: list[bytes] = []
+        size = 0
+        for fact in mine.facts[: self._max_batch]:
+            body = fact.to_bytes()
+            size += len(body)
+            if encoded and size > self._max_batch_bytes:
+                break
+            encoded.append(body)
+        batch = mine.facts[: len(encoded)]
+        del mine.facts[: len(encoded)]
+        mine.under_way = True
+        return batch, kinds.batch(self._gateway_id, encoded)
+
+    def _stored(self, batch: list[Fact]) -> None:
+        metrics.FACT_BATCHES.labels("stored").inc()
+        counts: dict[int, int] = {}
+        for fact in batch:
+            self._count(fact, -1)
+            counts[fact.kind] = counts.get(fact.kind, 0) + 1
+        for kind, count in counts.items():
+            metrics.FACTS.labels(kinds.NAMES[kind]).inc(count)
+        seconds = self._clock.now().timestamp() - batch[0].time_unix_nano / 1e9
+        metrics.FACT_SECONDS.observe(max(0.0, seconds))
+        self._on_stored(batch)
+
+    def _count(self, fact: Fact, sign: int) -> None:
+        self.waiting += sign
+        self.waiting_bytes += sign * (len(fact.body) + 64)
+
+
+class _Partition:
+    """The queue of one partition."""
+
+    __slots__ = ("compact_at", "facts", "stuck", "under_way", "wake")
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.wake = asyncio.Event()
+        self.stuck = False
+        self.under_way = False
+        self.compact_at = _COMPACT_AT

@@ -1,0 +1,329 @@
+"""
+What is known of agents, shared by all gateways: one Redis hash per agent.
+
+A cache and nothing else: every Redis error counts as a miss and the agents never notice. A script refuses
+writes of a lower (epoch, turn), so a slow gateway cannot undo what a faster one wrote. Reads and writes are
+gathered and go in pipelines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from contracts import registry as names
+from opamp_gateway import metrics
+from opamp_gateway.session import DIGEST, HTTP, NOTHING, SLOTS, Memory
+from servicekit.cache import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from redis.asyncio import Redis
+
+    from opamp_gateway.facts import Fact
+    from opamp_gateway.session import Session
+    from servicekit.clock import Clock
+
+log = structlog.get_logger()
+
+REPORTED = "reported"
+"""Raw hash of the remote config the agent last reported on; written and read by gateways only."""
+
+_SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}" for name in SLOTS)
+_AT_ONCE = 500
+_GATHER_SECONDS = 0.005
+_QUEUE_LIMIT = 100_000
+
+WRITE = """
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'turn')
+local epoch, turn = tonumber(known[1] or '0') or 0, tonumber(known[2] or '0') or 0
+local my_epoch, my_turn = tonumber(ARGV[1]), tonumber(ARGV[2])
+if epoch > my_epoch or (epoch == my_epoch and turn > my_turn) then return 0 end
+local fields = {'epoch', ARGV[1], 'turn', ARGV[2]}
+for i = 5, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', KEYS[1], unpack(fields))
+if ARGV[4] == '1' then redis.call('HDEL', KEYS[1], 'gateway') end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+"""KEYS: entry. ARGV: epoch, turn, ttl, release, then field and value pairs. 0 = refused."""
+
+
+class Book(Protocol):
+    """What the rest of the gateway needs of the registry."""
+
+    def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:
+        """Tell *done* what is known; None = the registry could not be asked."""
+        ...
+
+    def claim(self, session: Session) -> None:
+        """Write that this gateway holds *session*'s agent."""
+        ...
+
+    def note(self, session: Session) -> None:
+        """Write what changes with a poll: sequence_num, capabilities, reported hash."""
+        ...
+
+    def learn(self, facts: list[Fact]) -> None:
+        """Write the digests of facts that are stored now."""
+        ...
+
+    def release(self, session: Session) -> None:
+        """Write that *session* is over and how far its agent counted."""
+        ...
+
+
+class NoRegistry:
+    """A registry that knows nothing; for benchmarks and a gateway on its own."""
+
+    def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:  # noqa: ARG002
+        """Know nothing."""
+        done(Memory())
+
+    def claim(self, session: Session) -> None:
+        """Do nothing."""
+
+    def note(self, session: Session) -> None:
+        """Do nothing."""
+
+    def learn(self, facts: list[Fact]) -> None:
+        """Do nothing."""
+
+    def release(self, session: Session) -> None:
+        """Do nothing."""
+
+
+class _Update:
+    """What is to be written for one agent; later writes of the same session merge into it."""
+
+    __slots__ = ("epoch", "fields", "release", "turn")
+
+    def __init__(self, epoch: int, turn: int) -> None:
+        self.epoch = epoch
+        self.turn = turn
+        self.fields: dict[str, bytes | int | str] = {}
+        self.release = False
+
+
+class Registry:
+    """
+    The Redis registry of one gateway.
+
+    Args:
+        redis: Answers in bytes.
+
+        gateway_id: Written as the owner.
+
+        on_lost: Called when this gateway's lease vanished before its time: Redis was emptied.
+    """
+
+    def __init__(
+        self, redis: Redis, gateway_id: str, clock: Clock, *, lease_seconds: int, on_lost: Callable[[], None]
+    ) -> None:
+        self._redis = redis
+        self._gateway_id = gateway_id
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._on_lost = on_lost
+        self._script = redis.register_script(WRITE)
+        self._asked: list[tuple[str, Callable[[Memory | None], None]]] = []
+        self._updates: dict[str, _Update] = {}
+        self._ask_wake = asyncio.Event()
+        self._write_wake = asyncio.Event()
+        self._leased_at = -1e9
+
+    def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:
+        """Tell *done* within about a second; None = Redis could not be asked."""
+        self._asked.append((names.entry_key(tenant_id, uid), done))
+        self._ask_wake.set()
+
+    def claim(self, session: Session) -> None:
+        """Write that this gateway holds *session*'s agent."""
+        update = self._update(session)
+        if update is not None:
+            update.release = False
+            update.fields[names.GATEWAY] = self._gateway_id
+            update.fields[names.TRANSPORT] = session.transport
+            self._note(update, session)
+
+    def note(self, session: Session) -> None:
+        """Write what changes with a poll."""
+        update = self._update(session)
+        if update is not None:
+            self._note(update, session)
+
+    def learn(self, facts: list[Fact]) -> None:
+        """Write the digests of facts that are stored now."""
+        for fact in facts:
+            if fact.slots:
+                update = self._update(fact.session)
+                if update is not None:
+                    for slot, digest in fact.slots:
+                        update.fields[_SLOT_FIELDS[slot]] = digest
+
+    def announce(self, session: Session, *, digests: bool) -> None:
+        """Write the whole entry again, after the registry was lost."""
+        self.claim(session)
+        update = self._update(session)
+        if update is not None and digests:
+            for slot, name in enumerate(_SLOT_FIELDS):
+                digest = session.digests[slot * DIGEST : (slot + 1) * DIGEST]
+                if any(digest):
+                    update.fields[name] = digest
+
+    def release(self, session: Session) -> None:
+        """Write that *session* is over and how far its agent counted."""
+        update = self._update(session)
+        if update is not None:
+            self._note(update, session)
+            update.fields.pop(names.GATEWAY, None)
+            update.release = True
+
+    async def alive(self, gateway_id: str) -> bool:
+        """Say whether another gateway's lease lives; unknown counts as no."""
+        try:
+            return bool(await self._redis.exists(names.lease_key(gateway_id)))
+        except CacheError:
+            return False
+
+    async def renew_lease(self) -> None:
+        """Renew this gateway's lease and notice when Redis forgot it."""
+        key = names.lease_key(self._gateway_id)
+        now = self._clock.monotonic()
+        try:
+            known = await self._redis.set(key, b"1", ex=self._lease_seconds, get=True)
+        except CacheError as error:
+            metrics.REGISTRY_ERRORS.labels("lease").inc()
+            log.debug("registry_away", error=str(error))
+            return
+        lost = known is None and now - self._leased_at < self._lease_seconds - 1
+        self._leased_at = now
+        if lost:
+            log.warning("registry_lost")
+            self._on_lost()
+
+    async def drop_lease(self) -> None:
+        """End this gateway's lease at once."""
+        try:
+            await self._redis.delete(names.lease_key(self._gateway_id))
+        except CacheError as error:
+            log.debug("registry_away", error=str(error))
+
+    async def ping(self) -> None:
+        """Raise unless Redis answers; for health."""
+        await self._redis.ping()
+
+    async def run_reads(self) -> None:
+        """Answer look-ups for ever, many per round trip."""
+        while True:
+            await self._ask_wake.wait()
+            self._ask_wake.clear()
+            while self._asked:
+                some, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
+                for (_, done), memory in zip(some, await self._read([key for key, _ in some]), strict=True):
+                    done(memory)
+
+    async def run_writes(self) -> None:
+        """Write updates for ever, many per round trip; what fails is not repeated: it is a cache."""
+        while True:
+            await self._write_wake.wait()
+            await self._clock.sleep(_GATHER_SECONDS)
+            self._write_wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is waiting."""
+        while self._updates:
+            keys = list(self._updates)[:_AT_ONCE]
+            await self._write([(key, self._updates.pop(key)) for key in keys])
+
+    async def _read(self, keys: list[str]) -> list[Memory | None]:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.hgetall(key)  # type: ignore[unused-awaitable] # a pipeline's call is no awaitable
+                found = await pipe.execute()
+        except CacheError as error:
+            metrics.REGISTRY_ERRORS.labels("read").inc()
+            log.debug("registry_away", error=str(error))
+            return [None] * len(keys)
+        return [memory_of(entry) for entry in found]
+
+    async def _write(self, updates: list[tuple[str, _Update]]) -> None:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key, update in updates:
+                    pairs: list[Any] = [part for pair in update.fields.items() for part in pair]
+                    arguments = [update.epoch, update.turn, names.ENTRY_TTL_SECONDS, int(update.release), *pairs]
+                    await self._script(keys=[key], args=arguments, client=pipe)
+                await pipe.execute()
+        except CacheError as error:
+            metrics.REGISTRY_ERRORS.labels("write").inc()
+            log.debug("registry_away", error=str(error))
+
+    def _update(self, session: Session) -> _Update | None:
+        """Find what waits to be written for *session*'s agent; None when a newer session's does."""
+        if not session.epoch or len(self._updates) >= _QUEUE_LIMIT:
+            return None
+        key = names.entry_key(session.tenant_id, session.uid)
+        update = self._updates.get(key)
+        mine = (session.epoch, session.turn)
+        if update is None or (update.epoch, update.turn) < mine:
+            fresh = _Update(*mine)
+            if update is not None:
+                fresh.fields.update(update.fields)
+            self._updates[key] = update = fresh
+            self._write_wake.set()
+        elif (update.epoch, update.turn) > mine:
+            return None
+        return update
+
+    @staticmethod
+    def _note(update: _Update, session: Session) -> None:
+        update.fields[names.SEQUENCE_NUM] = session.sequence_num
+        update.fields[names.CAPABILITIES] = session.capabilities
+        update.fields[REPORTED] = session.reported_hash
+
+
+async def ask(book: Book, tenant_id: str, uid: bytes) -> Memory | None:
+    """Look one agent up and wait for the answer; None = the registry could not be asked."""
+    future: asyncio.Future[Memory | None] = asyncio.get_running_loop().create_future()
+
+    def done(memory: Memory | None) -> None:
+        if not future.done():
+            future.set_result(memory)
+
+    book.look_up(tenant_id, uid, done)
+    return await future
+
+
+def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
+    """Read an entry as Redis gives it; whatever is missing or unreadable counts as unknown."""
+    digests = NOTHING
+    known = [entry.get(name.encode(), b"") for name in _SLOT_FIELDS]
+    if any(known):
+        digests = b"".join(digest if len(digest) == DIGEST else bytes(DIGEST) for digest in known)
+    sequence_num = entry.get(names.SEQUENCE_NUM.encode())
+    return Memory(
+        gateway_id=entry.get(names.GATEWAY.encode(), b"").decode(errors="replace"),
+        epoch=_number(entry.get(names.EPOCH.encode())),
+        transport=_number(entry.get(names.TRANSPORT.encode())),
+        turn=_number(entry.get(names.TURN.encode())),
+        sequence_num=None if sequence_num is None else _number(sequence_num),
+        capabilities=_number(entry.get(names.CAPABILITIES.encode())),
+        digests=digests,
+        reported_hash=entry.get(REPORTED.encode(), b""),
+        desired=entry.get(names.DESIRED.encode(), b""),
+    )
+
+
+def may_adopt(memory: Memory) -> bool:
+    """Say whether *memory* tells of a polling session that goes on."""
+    return memory.transport == HTTP and bool(memory.gateway_id) and memory.epoch > 0
+
+
+def _number(value: bytes | None) -> int:
+    return int(value) if value is not None and value.isdigit() else 0

@@ -1,0 +1,31 @@
+"""Unsigned varints and length-delimited fields, written by hand where a protobuf object would cost too much."""
+
+from __future__ import annotations
+
+_CONTINUE = 0x80
+_LOW = 0x7F
+
+
+def encode(value: int) -> bytes:
+    """Write *value* (0 … 2^64-1) as a varint."""
+    if value < _CONTINUE:
+        return _SMALL[value]
+    out = bytearray()
+    while value >= _CONTINUE:
+        out.append(value & _LOW | _CONTINUE)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def delimited(tag: int, body: bytes) -> bytes:
+    """Write field number *tag* holding *body* as a length-delimited field."""
+    return encode(tag << 3 | 2) + encode(len(body)) + body
+
+
+def number(tag: int, value: int) -> bytes:
+    """Write field number *tag* holding *value* as a varint field; zero is written as nothing."""
+    return encode(tag << 3) + encode(value) if value else b""
+
+
+_SMALL = tuple(bytes((value,)) for value in range(_CONTINUE))
