@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from secrets import token_hex
 
 from devstack.errors import StackError
 from devstack.ports import LOOPBACK
@@ -34,6 +35,7 @@ class NatsServer:
         self.port = port
         self.monitor_port = monitor_port
         self._password = password
+        self._tag = f"start:{token_hex(8)}"
         self.process = Process(
             name="nats",
             argv=[str(binary()), "-c", str(folder / "nats.conf")],
@@ -73,11 +75,10 @@ class NatsServer:
         shutil.rmtree(self.folder / "store", ignore_errors=True)
 
     def accepts(self) -> bool:
-        """Whether this very process is healthy: a stale server on the same port does not count."""
+        """Whether our server is healthy: a stale one on the same port does not count."""
         try:
-            if self._monitor("varz").get("pid", self.process.pid) != self.process.pid:
-                return False
-            return self._monitor("healthz").get("status") == "ok"
+            tags = self._monitor("varz").get("tags")
+            return tags == [self._tag] and self._monitor("healthz").get("status") == "ok"
         except (OSError, ValueError):
             return False
 
@@ -92,6 +93,7 @@ class NatsServer:
             f'listen: "{LOOPBACK}:{self.port}"',
             f'http: "{LOOPBACK}:{self.monitor_port}"',
             'server_name: "devstack"',
+            f"server_tags: [{quoted(self._tag)}]",
             f"max_payload: {MAX_PAYLOAD}",
             "jetstream {",
             f"  store_dir: {quoted(str(self.folder / 'store'))}",

@@ -37,11 +37,10 @@ DURABLE: Mapping[str, str] = {"wal_level": "replica", "max_connections": "200", 
 FORGETFUL: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "max_connections": "200",
     "shared_buffers": "64MB",
 }
-"""For tests that never cut the power."""
+"""For tests that never cut the power: what was committed survives a crash of the server, not of the machine."""
 
 
 class PostgresServer:

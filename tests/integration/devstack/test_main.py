@@ -117,6 +117,7 @@ def new_run() -> Iterator[Callable[..., Run]]:
     for run in made:
         run.process.kill()
         run.process.wait()
+    for run in made:
         psutil.wait_procs(run.left_over(), timeout=15)
     shutil.rmtree(folder, ignore_errors=True)
 
