@@ -39,6 +39,38 @@ class Holder(Protocol):
         ...
 
 
+class Socket(Holder, Protocol):
+    """A holder with a connection of its own."""
+
+    pinged_at: float
+    """When it was asked for a sign of life; 0 = not since it gave one."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is closed or closing."""
+        ...
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """Drop it."""
+        ...
+
+
+class Caller(Protocol):
+    """Somebody at the door who has not said what it wants."""
+
+    def expire(self) -> None:
+        """Send it off."""
+        ...
+
+
 class Connections:
     """The agents whose sessions live in this process."""
 

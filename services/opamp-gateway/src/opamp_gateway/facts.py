@@ -7,12 +7,9 @@ check the result against the generated classes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from opamp_gateway.varint import delimited, encode, number
-
-if TYPE_CHECKING:
-    from opamp_gateway.session import Session
 
 CONNECTED: Final = 16
 DISCONNECTED: Final = 17
@@ -44,6 +41,22 @@ NAMES: Final = {
 }
 
 
+class Speaker(Protocol):
+    """What a fact and its way to the bus need of a session."""
+
+    tenant_id: str
+    uid: bytes
+    epoch: int
+    turn: int
+    sequence_num: int
+    held: list[Fact] | None
+    """Facts that wait for the epoch."""
+
+    def next_fact(self) -> int:
+        """Number the next fact."""
+        ...
+
+
 class Fact:
     """
     One thing an agent did; the epoch is its session's and may come later.
@@ -56,7 +69,7 @@ class Fact:
 
     def __init__(
         self,
-        session: Session,
+        session: Speaker,
         kind: int,
         body: bytes,
         time_unix_nano: int,

@@ -16,44 +16,18 @@ from opamp_gateway.errands import Errands
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from ipaddress import IPv4Network, IPv6Network
 
-    from opamp_gateway.connections import Holder
+    from opamp_gateway.connections import Caller, Holder, Socket
     from opamp_gateway.content import ContentShelf
-    from opamp_gateway.door import Door
     from opamp_gateway.epochs import EpochDesk
     from opamp_gateway.facts import Fact
-    from opamp_gateway.limits import Admission
+    from opamp_gateway.limits import Admission, Limits
     from opamp_gateway.presence import Presence
     from opamp_gateway.publisher import Publisher
     from opamp_gateway.registry import Book
     from opamp_gateway.session import Rules, Session, Step
     from opamp_gateway.tokens import TokenDesk
-    from opamp_gateway.websocket import WebSocket
     from servicekit.clock import Clock
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one peer may do; every field is a setting."""
-
-    path: str = "/v1/opamp"
-    max_message_bytes: int = 4 * 1024 * 1024
-    max_frames: int = 4096
-    max_head_bytes: int = 16 * 1024
-    handshake_seconds: float = 10.0
-    messages_per_second: float = 10.0
-    message_burst: int = 50
-    max_bad_messages: int = 5
-    max_uid_changes: int = 8
-    ping_after_seconds: float = 20.0
-    pong_seconds: float = 20.0
-    clone_seconds: float = 3.0
-    write_buffer_bytes: int = 256 * 1024
-    slow_reader_seconds: float = 10.0
-    poll_silence_seconds: float = 60.0
-    content_seconds: float = 0.5
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,16 +65,16 @@ class Gateway:
 
     connections: Connections = field(default_factory=Connections)
     errands: Errands = field(default_factory=Errands)
-    sockets: set[WebSocket] = field(default_factory=set)
+    sockets: set[Socket] = field(default_factory=set)
     """Every open WebSocket, its agent known or not."""
 
-    doors: dict[Door, float] = field(default_factory=dict)
+    doors: dict[Caller, float] = field(default_factory=dict)
     """Peers that have not finished their request head, with their deadlines; oldest first."""
 
-    closing: dict[WebSocket, float] = field(default_factory=dict)
+    closing: dict[Socket, float] = field(default_factory=dict)
     """WebSockets that were told to close, with when patience ends."""
 
-    slow: dict[WebSocket, float] = field(default_factory=dict)
+    slow: dict[Socket, float] = field(default_factory=dict)
     """WebSockets whose peer does not read, with when patience ends."""
 
     tally: Tally = field(default_factory=Tally)
@@ -123,12 +97,12 @@ class Gateway:
     def opened(self, holder: Holder, session: Session, step: Step) -> None:
         """Take a session in: its agent is owned by *holder* from here on."""
         holder.session = session
-        metrics.CONNECTS.inc()
+        metrics.OPENED.inc()
         if step.goodbye:
             # Gone before it was counted in: without an epoch it leaves no trace.
             self.publisher.discard(session)
             holder.session = None
-            metrics.DISCONNECTS.inc()
+            metrics.ENDED.inc()
             return
         self.connections.put(holder)
         self.heard(holder)
@@ -151,7 +125,7 @@ class Gateway:
         session.closed = True
         self.connections.remove(holder)
         holder.session = None
-        metrics.DISCONNECTS.inc()
+        metrics.ENDED.inc()
         if session.epoch:
             self.publisher.add(facts)
             if facts:

@@ -4,6 +4,33 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one peer may do; every field is a setting."""
+
+    path: str = "/v1/opamp"
+    max_message_bytes: int = 4 * 1024 * 1024
+    max_frames: int = 4096
+    max_head_bytes: int = 16 * 1024
+    handshake_seconds: float = 10.0
+    messages_per_second: float = 10.0
+    message_burst: int = 50
+    max_bad_messages: int = 5
+    max_uid_changes: int = 8
+    ping_after_seconds: float = 20.0
+    pong_seconds: float = 20.0
+    clone_seconds: float = 3.0
+    write_buffer_bytes: int = 256 * 1024
+    slow_reader_seconds: float = 10.0
+    poll_silence_seconds: float = 60.0
+    content_seconds: float = 0.5
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class Bucket:

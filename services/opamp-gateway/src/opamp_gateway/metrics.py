@@ -7,8 +7,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from servicekit.metrics import REGISTRY, SECONDS_BUCKETS
 
 HEARTBEATS = Counter("opamp_platform_agent_heartbeats_total", "Heartbeats received from agents.", registry=REGISTRY)
-CONNECTS = Counter("opamp_platform_agent_connect_total", "Agents that connected.", registry=REGISTRY)
-DISCONNECTS = Counter("opamp_platform_agent_disconnect_total", "Agents that disconnected.", registry=REGISTRY)
+OPENED = Counter("opamp_gateway_sessions_opened_total", "Sessions that began, both transports.", registry=REGISTRY)
+ENDED = Counter("opamp_gateway_sessions_ended_total", "Sessions that ended, both transports.", registry=REGISTRY)
 
 CONNECTIONS = Gauge("opamp_gateway_connections", "Open WebSocket connections.", registry=REGISTRY)
 SESSIONS = Gauge("opamp_gateway_sessions", "Agents known to be here, both transports.", registry=REGISTRY)

@@ -21,8 +21,7 @@ from servicekit.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from opamp_gateway.facts import Fact
-    from opamp_gateway.session import Session
+    from opamp_gateway.facts import Fact, Speaker
     from servicekit.clock import Clock
 
 log = structlog.get_logger()
@@ -106,14 +105,14 @@ class Publisher:
                 if len(session.held) > _HELD_LIMIT:
                     session.held = self._newest(session.held)
 
-    def release(self, session: Session) -> None:
+    def release(self, session: Speaker) -> None:
         """Let go of the facts of a session that has its epoch now."""
         held, session.held = session.held, None
         for fact in held or ():
             self._count(fact, -1)
             self._queue(fact)
 
-    def discard(self, session: Session) -> None:
+    def discard(self, session: Speaker) -> None:
         """Forget the facts of a session that ended before it got an epoch: it leaves no trace."""
         held, session.held = session.held, None
         for fact in held or ():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from opamp_gateway.facts import Fact
+    from opamp_gateway.facts import Fact, Speaker
     from opamp_gateway.session import Session
     from servicekit.clock import Clock
 
@@ -264,7 +264,7 @@ class Registry:
             metrics.REGISTRY_ERRORS.labels("write").inc()
             log.debug("registry_away", error=str(error))
 
-    def _update(self, session: Session) -> _Update | None:
+    def _update(self, session: Speaker) -> _Update | None:
         """Find what waits to be written for *session*'s agent; None when a newer session's does."""
         if not session.epoch or len(self._updates) >= _QUEUE_LIMIT:
             return None

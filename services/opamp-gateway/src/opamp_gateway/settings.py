@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from opamp_gateway.errors import ConfigurationRefused
-from opamp_gateway.gateway import Limits
+from opamp_gateway.limits import Limits
 from servicekit.settings import ServiceSettings
 
 PREFIX = "OPAMP_GATEWAY_"
