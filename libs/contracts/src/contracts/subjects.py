@@ -82,6 +82,11 @@ def agent_event(what: str, tenant_id: str, uid: bytes) -> str:
     return f"{ROOT}.agent.{what}.{tenant_id}.{format_uid(uid)}"
 
 
+def agent_events(what: str) -> str:
+    """Every domain event of one kind, of all tenants and agents; for listening."""
+    return f"{ROOT}.agent.{what}.>"
+
+
 def config_event(what: str, tenant_id: str) -> str:
     """Subject of a domain event about one configuration."""
     return f"{ROOT}.config.{what}.{tenant_id}"

@@ -1,1 +1,1 @@
-"""Versioned configurations, who should run which, and whether they do."""
+"""config-service: versioned configurations, who should run which, and whether they do."""

@@ -1,0 +1,163 @@
+"""
+From what should be to what is done: decide, write, and say what to do after commit.
+
+Every change of an agent goes through settle(), whoever caused it: facts, edits, people, time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from config_service import metrics, publisher, target_store
+from config_service.offers import FULL_STATE, REMOTE_CONFIG, Order
+from config_service.reconcile import Action, Policy, desire, plan
+from config_service.target import Desired, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from config_service.attempt import Cause
+    from config_service.matcher import Matcher
+    from config_service.offers import OfferDesk
+    from config_service.registry import Entry, RegistryDesk
+    from config_service.selector import CandidateIndex
+    from config_service.target import Attempt
+    from servicekit.postgres import Connection
+
+CHUNK = 1000
+
+
+@dataclass
+class Effects:
+    """What to do once the transaction is committed."""
+
+    orders: list[Order] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, other: Effects) -> None:
+        """Take in the effects of another step of the same transaction."""
+        self.orders.extend(other.orders)
+        self.entries.extend(other.entries)
+
+
+class Distribution:
+    """
+    Decides for agents and hands the consequences to the desks.
+
+    Args:
+        matcher: Who should run what.
+
+        policy: How patient to be.
+
+        offers: Takes what gateways must hear.
+
+        registry: Takes what the registry must say.
+    """
+
+    def __init__(self, matcher: Matcher, policy: Policy, offers: OfferDesk, registry: RegistryDesk) -> None:
+        self.matcher = matcher
+        self.policy = policy
+        self._offers = offers
+        self._registry = registry
+
+    def act(self, effects: Effects) -> None:
+        """Do what a committed transaction asks for; returns at once."""
+        self._registry.put(effects.entries)
+        self._offers.put(effects.orders)
+
+    async def settle(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        before: Mapping[bytes, Target],
+        after: Iterable[Target],
+        now: datetime,
+        *,
+        cause: Cause,
+        requested_by: str = "",
+    ) -> Effects:
+        """
+        Decide the next act of each agent and write it all.
+
+        Args:
+            connection: Inside the transaction that locked *before*.
+
+            tenant_id: Whose agents.
+
+            before: As loaded; an agent that is not in it is new.
+
+            after: As moved by what happened.
+
+            now: Database time.
+
+            cause: For attempts that begin here.
+
+            requested_by: Who asked; empty when the platform did.
+        """
+        effects = Effects()
+        decided = []
+        outcomes: list[tuple[Target, Attempt]] = []
+        for moved in after:
+            old = before.get(moved.uid)
+            target, action = plan(moved, now, cause=cause, requested_by=requested_by, policy=self.policy)
+            announced = old.registry_hash if old is not None else b""
+            if target.registry_hash != announced:
+                # Milliseconds, so that an agent that was deleted, or a database that was restored, is not behind.
+                target = replace(target, generation=max(target.generation + 1, int(now.timestamp() * 1000)))
+                effects.entries.append((tenant_id, target.uid, target.registry_hash, target.generation))
+            if action is not Action.NOTHING:
+                effects.orders.append(_order(target, action))
+            outcomes.extend((target, attempt) for attempt in _moved_attempts(old, target))
+            decided.append(target)
+        await target_store.save(connection, tenant_id, before, decided)
+        await publisher.say_outcomes(connection, [item for item in outcomes if publisher.is_outcome(item[1])], now)
+        for _, attempt in outcomes:
+            metrics.ATTEMPTS.labels(attempt.status.value).inc()
+        return effects
+
+    def resolved(self, target: Target, index: CandidateIndex) -> Target:
+        """Return the agent desiring what the index says it should run."""
+        found = index.resolve(target.labels, target.assigned_name)
+        winner = found.winner
+        desired = Desired(winner.name, winner.version, winner.config_hash) if winner is not None else None
+        return desire(target, desired, found.reason)
+
+    async def rematch(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        index: CandidateIndex,
+        uids: list[bytes],
+        *,
+        cause: Cause,
+        requested_by: str,
+    ) -> Effects:
+        """Match these agents again, in chunks so that nothing else waits long."""
+        effects = Effects()
+        with metrics.REMATCH_SECONDS.time():
+            for start in range(0, len(uids), CHUNK):
+                before = await target_store.load(connection, tenant_id, uids[start : start + CHUNK], lock=True)
+                now = await target_store.now(connection)
+                after = [self.resolved(target, index) for target in before.values()]
+                effects.add(
+                    await self.settle(connection, tenant_id, before, after, now, cause=cause, requested_by=requested_by)
+                )
+        return effects
+
+
+def _order(target: Target, action: Action) -> Order:
+    if action is Action.PROBE:
+        return Order(target.tenant_id, target.uid, target.epoch, target.gateway_id, FULL_STATE)
+    return Order(target.tenant_id, target.uid, target.epoch, target.gateway_id, REMOTE_CONFIG, target.offered_hash)
+
+
+def _moved_attempts(old: Target | None, target: Target) -> list[Attempt]:
+    """Attempts whose status is another than when the transaction began."""
+    known = old.attempt if old is not None else None
+    return [
+        attempt
+        for attempt in (*target.closed, target.attempt)
+        if attempt is not None and not (known is not None and attempt.id == known.id and attempt.status is known.status)
+    ]

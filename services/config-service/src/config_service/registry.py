@@ -1,0 +1,157 @@
+"""
+The desired hash in the connection registry, so that a gateway can answer an agent's first message with it.
+
+A cache: written after commit, a lower generation never replaces a higher one. Whatever could not be written
+is announced again as soon as Redis answers; a Redis that was restarted or flushed is filled again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from config_service import metrics, target_store
+from contracts import registry
+from servicekit.cache import CacheError
+from servicekit.errors import Unavailable
+from servicekit.postgres import is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import asyncpg
+    from redis.asyncio import Redis
+
+    from config_service.contents import Contents
+    from servicekit.clock import Clock
+
+log = structlog.get_logger()
+
+CHUNK = 500
+LOOK_SECONDS = 5.0
+MARKER = "fleet:v1:config-service:announced"
+
+_SCRIPT = f"""
+local known = redis.call('HGET', KEYS[1], '{registry.DESIRED_VERSION}')
+if known and tonumber(known) > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], '{registry.DESIRED}', ARGV[1], '{registry.DESIRED_VERSION}', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+Entry = tuple[str, bytes, bytes, int]
+"""(tenant, uid, hash or empty, generation)."""
+
+
+class RegistryDesk:
+    """
+    Takes entries and writes them; run() does the writing.
+
+    Args:
+        redis: The registry.
+
+        pool: The service's pool, to announce everything again.
+
+        contents: A gateway that reads a hash fetches its content: it is put there first.
+
+        clock: For waiting.
+    """
+
+    def __init__(self, redis: Redis, pool: asyncpg.Pool, contents: Contents, clock: Clock) -> None:
+        self._redis = redis
+        self._pool = pool
+        self._contents = contents
+        self._clock = clock
+        self._script = redis.register_script(_SCRIPT)
+        self._waiting: dict[tuple[str, bytes], Entry] = {}
+        self._wake = asyncio.Event()
+        self._is_behind = False
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Queue entries; the newest generation of an agent counts."""
+        for entry in entries:
+            key = entry[0], entry[1]
+            if key not in self._waiting or self._waiting[key][3] <= entry[3]:
+                self._waiting[key] = entry
+        if self._waiting:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write whatever waits, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            entries, self._waiting = list(self._waiting.values()), {}
+            try:
+                await self.write(entries)
+            except CacheError as error:
+                # Everything is announced again once Redis answers: see keep_filled.
+                self._is_behind = True
+                metrics.REGISTRY_WRITES.labels("failed").inc(len(entries))
+                log.warning("registry_not_written", agents=len(entries), error=str(error) or type(error).__name__)
+
+    async def write(self, entries: Iterable[Entry]) -> None:
+        """
+        Write entries.
+
+        Raises:
+            RedisError, OSError: Redis does not answer; some may be written.
+        """
+        waiting = list(entries)
+        for tenant_id, config_hash in {(entry[0], entry[2]) for entry in waiting if entry[2]}:
+            await self._store(tenant_id, config_hash)
+        for start in range(0, len(waiting), CHUNK):
+            chunk = waiting[start : start + CHUNK]
+            pipeline = self._redis.pipeline(transaction=False)
+            for tenant_id, uid, config_hash, generation in chunk:
+                await self._script(
+                    keys=[registry.entry_key(tenant_id, uid)],
+                    args=[config_hash, generation, registry.ENTRY_TTL_SECONDS],
+                    client=pipeline,
+                )
+            await pipeline.execute()
+            metrics.REGISTRY_WRITES.labels("written").inc(len(chunk))
+
+    async def keep_filled(self) -> None:
+        """
+        Announce everything again whenever Redis was restarted, flushed or missed something; for ever.
+
+        The marker holds the server's run id: gone after a flush, another after a restart, whatever a snapshot
+        brought back.
+        """
+        while True:
+            try:
+                run_id = (await self._redis.info("server"))["run_id"].encode()
+                if self._is_behind or await self._redis.get(MARKER) != run_id:
+                    self._is_behind = False
+                    count = await self._announce_all()
+                    await self._redis.set(MARKER, run_id)
+                    log.info("registry_filled", agents=count)
+            except CacheError as error:
+                self._is_behind = True
+                log.debug("registry_away", error=str(error) or type(error).__name__)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                self._is_behind = True
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _announce_all(self) -> int:
+        after: tuple[str, bytes] = ("", b"")
+        count = 0
+        while True:
+            entries = await target_store.to_announce(self._pool, after, CHUNK)
+            if not entries:
+                return count
+            await self.write(entries)
+            count += len(entries)
+            after = entries[-1][0], entries[-1][1]
+
+    async def _store(self, tenant_id: str, config_hash: bytes) -> None:
+        try:
+            await self._contents.store(tenant_id, config_hash)
+        except Unavailable as error:
+            # A gateway that misses it leaves the offer to us.
+            log.info("content_not_stored", content_hash=config_hash.hex(), reason=error.public)
