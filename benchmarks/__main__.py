@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import fan_out, machine, platform, queries, sockets
-from benchmarks.contenders import Contender, Place, floor, peer
+from benchmarks.contenders import Contender, Place, floor, gateway, peer, sockets_only
 from benchmarks.processes import cores, free_port, raise_descriptor_limit
 from benchmarks.report import Results, brief, from_json, section, write_json, write_section
 from devstack.nats import NatsServer
@@ -49,13 +49,16 @@ class Run:
             self.contenders.append(peer(options.peer))
         else:
             self.results.not_run["opamp-go server"] = "no path to its binary was given (PEER=path)"
+        self.contenders.append(gateway)
 
     def sockets(self) -> None:
         """Sockets of one process on one core."""
         os.sched_setaffinity(0, {self.generator_core})
         load = sockets.Load.quick() if self.options.quick else sockets.Load(agents=self.options.agents)
         place = Place(self.server_core, self.folder)
-        sockets.measure(self.results, self.contenders, place=place, load=load, rounds=self.options.rounds, say=say)
+        sockets.measure(
+            self.results, [*self.contenders, sockets_only], place=place, load=load, rounds=self.options.rounds, say=say
+        )
 
     def fanout(self) -> None:
         """NATS to ten thousand sockets."""

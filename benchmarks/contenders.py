@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import FLOOR, PEER
+from benchmarks.figures import FLOOR, GATEWAY, PEER, SOCKETS
 from benchmarks.processes import Program, free_port
+from devstack.nats import NatsServer
+from devstack.redis import RedisServer
 
 SUBJECT = "bench.offer"
+UNHURRIED = {
+    "OPAMP_GATEWAY_CONNECTS_PER_SECOND": "1000000",
+    "OPAMP_GATEWAY_CONNECT_BURST": "1000000",
+    "OPAMP_GATEWAY_MESSAGES_PER_SECOND": "1000000",
+    "OPAMP_GATEWAY_MESSAGE_BURST": "1000000000",
+}
+"""Lifts the limits a benchmark means to exceed: one agent of the generator speaks for hundreds."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +85,44 @@ def peer(path: str) -> Contender:
             yield Running(PEER, program)
 
     return start
+
+
+@contextmanager
+def sockets_only(place: Place) -> Iterator[Running]:
+    """Our gateway with nothing behind it."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.gateway_host", str(port)]
+    with Program(command, port=port, core=place.core, log=place.folder / "gateway-host.log") as program:
+        yield Running(SOCKETS, program)
+
+
+@contextmanager
+def gateway(place: Place) -> Iterator[Running]:
+    """Our gateway process as it is, with Redis and NATS of its own or with the NATS of *place*."""
+    with ExitStack() as stack:
+        nats_url = place.nats_url
+        if not nats_url:
+            nats = NatsServer(place.folder / "gateway-nats", free_port(), free_port())
+            nats.wipe()
+            nats.start()
+            stack.callback(nats.stop)
+            nats_url = nats.url
+        redis = RedisServer(place.folder / "gateway-redis", free_port())
+        redis.start()
+        stack.callback(redis.stop)
+        desk_port, port = free_port(), free_port()
+        desk = [sys.executable, "-m", "benchmarks.epoch_desk", str(desk_port), nats_url]
+        stack.enter_context(Program(desk, port=desk_port, log=place.folder / "epoch-desk.log"))
+        env = UNHURRIED | {
+            "OPAMP_GATEWAY_NATS_URL": nats_url,
+            "OPAMP_GATEWAY_REDIS_URL": redis.url,
+            "OPAMP_GATEWAY_PORT": str(port),
+            "OPAMP_GATEWAY_AUTHENTICATION": "open",
+            "OPAMP_GATEWAY_OPS_PORT": "0",
+            "OPAMP_GATEWAY_LOG_LEVEL": "warning",
+            "OPAMP_GATEWAY_DRAIN_GRACE_SECONDS": "1",
+        }
+        command = [sys.executable, "-m", "opamp_gateway", "serve"]
+        log = place.folder / "gateway.log"
+        program = stack.enter_context(Program(command, port=port, core=place.core, env=env, log=log))
+        yield Running(GATEWAY, program)

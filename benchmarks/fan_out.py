@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from benchmarks.contenders import SUBJECT, Contender, Place, Running
 from benchmarks.figures import GATEWAY
-from benchmarks.generator import Fleet
+from benchmarks.generator import Fleet, LoadError
 from benchmarks.messages import Messages
 from benchmarks.rawnats import RawNats
 from benchmarks.report import Results
 from contracts import subjects
+from devstack.errors import StackError
 from fleet.events.v1 import facts_pb2, offers_pb2
 from opamp.v1 import opamp_pb2 as opamp
 
@@ -74,7 +75,7 @@ def _one(running: Running, fleet: Fleet, nats: RawNats, turn: int, messages: Mes
     nats.publish(subject, payload)
     if not fleet.listen(lambda: reached.missing == 0, seconds=_SECONDS):
         message = f"{running.name}: {reached.missing} of {fleet.count} agents were not reached within {_SECONDS:.0f} s"
-        raise RuntimeError(message)
+        raise LoadError(message)
     spent = running.program.cpu_seconds() - before
     return (reached.last - begin) * 1e3, 1e6 * spent / fleet.count
 
@@ -93,19 +94,28 @@ def measure(
     nats = RawNats(place.nats_url)
     try:
         for contender in contenders:
-            with contender(place) as running:
-                say(f"fan-out: {running.name}")
-                fleet = Fleet(running.port, agents, messages)
-                try:
-                    fleet.connect()
-                    fleet.closed_loop(fleet.status_frame, outstanding=256, total=agents)
-                    for turn in range(rounds + 1):
-                        gc.collect()
-                        last_ms, cpu_us = _one(running, fleet, nats, turn + 1, messages)
-                        if turn:
-                            results.add("fanout.last_ms", running.name, turn, last_ms)
-                            results.add("fanout.cpu_us", running.name, turn, cpu_us)
-                finally:
-                    fleet.close()
+            try:
+                with contender(place) as running:
+                    say(f"fan-out: {running.name}")
+                    _turns(running, results, nats, messages, rounds)
+            except (LoadError, StackError) as problem:
+                say(f"failed: {problem}")
+                results.not_run[f"fan-out, {contender.__name__}"] = f"failed: {problem}"
     finally:
         nats.close()
+
+
+def _turns(running: Running, results: Results, nats: RawNats, messages: Messages, rounds: int) -> None:
+    agents = len(messages.uids)
+    fleet = Fleet(running.port, agents, messages)
+    try:
+        fleet.connect()
+        fleet.closed_loop(fleet.status_frame, outstanding=256, total=agents)
+        for turn in range(rounds + 1):
+            gc.collect()
+            last_ms, cpu_us = _one(running, fleet, nats, turn + 1, messages)
+            if turn:
+                results.add("fanout.last_ms", running.name, turn, last_ms)
+                results.add("fanout.cpu_us", running.name, turn, cpu_us)
+    finally:
+        fleet.close()

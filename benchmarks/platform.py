@@ -125,7 +125,7 @@ class Stand:
 @contextmanager
 def platform(folder: Path) -> Iterator[tuple[Stand, Platform]]:
     """Start the platform; stop it afterwards."""
-    stack = Platform(folder / "platform", Ports.free(1), settings=UNHURRIED)
+    stack = Platform(folder / "platform", Ports.free(1), settings=contenders.UNHURRIED)
     try:
         stack.start()
         facts = stack.facts
@@ -146,10 +146,6 @@ def floor_stand(folder: Path, stack: Platform) -> Iterator[Stand]:
         Program(command, port=port, log=folder / "floor-api.log"),
     ):
         yield Stand(FLOOR, Api(f"http://127.0.0.1:{port}", "floor", "floor"), running.port, "")
-
-
-UNHURRIED: dict[str, str] = {}
-"""Settings of the platform under measure: only the limits that a benchmark means to exceed."""
 
 
 def _draft(marker: str, label: str) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def brief(results: Results, names: Iterable[str]) -> str:
     for name in names:
         figure = BY_NAME[name]
         seen = results.rounds.get(name, {})
-        values = ", ".join(
+        values = "; ".join(
             f"{contender} {number(median(turns.values()), figure.digits)}" for contender, turns in seen.items()
         )
         if values:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.contenders import Contender, Place, Running
-from benchmarks.generator import Fleet, Sample
+from benchmarks.generator import Fleet, LoadError, Sample
 from benchmarks.messages import Messages
 from benchmarks.report import Results
+from devstack.errors import StackError
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,11 @@ def measure(
     for turn in range(rounds):
         shift = turn % len(contenders)
         for contender in contenders[shift:] + contenders[:shift]:
-            with contender(place) as running:
-                say(f"sockets, round {turn + 1} of {rounds}: {running.name}")
-                Turn(running, results, turn, load, messages).run()
+            try:
+                with contender(place) as running:
+                    say(f"sockets, round {turn + 1} of {rounds}: {running.name}")
+                    Turn(running, results, turn, load, messages).run()
+            except (LoadError, StackError) as problem:
+                # The others are still worth measuring; the run as a whole has failed.
+                say(f"failed: {problem}")
+                results.not_run[f"sockets, {contender.__name__}"] = f"failed: {problem}"
