@@ -10,10 +10,9 @@ from aiohttp import web
 
 from api_gateway import metrics
 from api_gateway.authentication import Authenticator
-from api_gateway.openapi import render_document
+from api_gateway.openapi import document_text
 from api_gateway.parts import Parts, Throttles
 from api_gateway.passwords import Passwords
-from api_gateway.registry import Registry
 from api_gateway.routes import all_routes
 from api_gateway.routing import Bounds, build_application
 from api_gateway.settings import ApiGatewaySettings
@@ -26,7 +25,7 @@ from contracts.subjects import AGENT_STATE, CONFIG_SERVICE
 from servicekit.bus import Bus
 from servicekit.clock import Clock
 from servicekit.postgres import connect_pool, is_transient, ping
-from servicekit.runner import Room, version_of
+from servicekit.runner import Room
 
 log = structlog.get_logger()
 
@@ -59,7 +58,6 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     metrics.THROTTLE_KEYS.set_function(
         lambda: sum(map(len, (throttles.read, throttles.write, throttles.login_account, throttles.login_address)))
     )
-    registry = all_routes()
     parts = Parts(
         agents=AgentState(bus, settings.upstream_timeout_seconds),
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
@@ -74,16 +72,11 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         health=room.health,
         clock=room.clock,
         version=room.version,
-        openapi=openapi_json(registry),
+        openapi=document_text().encode(),
         registration_enabled=settings.registration_enabled,
     )
-    await _listen(room, settings, build_application(registry, parts, _bounds(settings)))
+    await _listen(room, settings, build_application(all_routes(), parts, _bounds(settings)))
     _ = room.spawn(_forget_expired_sessions(sessions, room.clock), "forget expired sessions")
-
-
-def openapi_json(registry: Registry | None = None) -> bytes:
-    """Write openapi.json as it is served and committed."""
-    return render_document(registry or all_routes(), version_of(SERVICE))
 
 
 async def _listen(room: Room, settings: ApiGatewaySettings, app: web.Application) -> None:

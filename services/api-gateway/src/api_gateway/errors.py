@@ -10,6 +10,7 @@ What can go wrong here, and the HTTP status each error becomes.
     ├── Unauthenticated
     │   ├── BadCredentials          401  login refused; never says which half was wrong
     │   └── TokenRefused            401  access or refresh token refused
+    │       └── RefreshTokenReused  401  and the session is ended
     ├── Forbidden
     │   ├── NotPermitted            403  the role lacks the permission
     │   └── RegistrationDisabled    403
@@ -63,27 +64,28 @@ class Malformed(Invalid):
     """The request cannot be read."""
 
     code = "malformed_request"
-    http_status: ClassVar[int] = 400
+    status: ClassVar[int] = 400
 
 
 class BodyTooLarge(Malformed):
     """The body is longer than MAX_BODY_BYTES."""
 
     code = "body_too_large"
-    http_status = 413
+    status = 413
 
 
 class BodyTooSlow(Malformed):
     """The body did not arrive in time."""
 
     code = "body_too_slow"
-    http_status = 408
+    status = 408
 
 
 class Unprocessable(Invalid):
     """The request was read, and its content is refused."""
 
     code = "validation_failed"
+    status: ClassVar[int] = 422
 
 
 class BadCredentials(Unauthenticated):
@@ -96,6 +98,12 @@ class TokenRefused(Unauthenticated):
     """The access or refresh token is missing, forged, expired, used up or revoked."""
 
     code = "token_refused"
+
+
+class RefreshTokenReused(TokenRefused):
+    """A refresh token was shown a second time: somebody has a copy. Its family is revoked."""
+
+    code = "refresh_token_reused"
 
 
 class NotPermitted(Forbidden):
@@ -120,7 +128,7 @@ class MethodNotAllowed(NotFound):
     """The path exists, the method does not."""
 
     code = "method_not_allowed"
-    http_status: ClassVar[int] = 405
+    status: ClassVar[int] = 405
 
 
 class UnknownUser(NotFound):
@@ -200,9 +208,9 @@ def status_of(error: ServiceError, *, has_body: bool) -> int:
         has_body: Whether the request carried a document. Content a service refuses is then 422,
             since the request itself could be read.
     """
-    own: int | None = getattr(error, "http_status", None)
+    own: int | None = getattr(error, "status", None)
     if own is not None:
         return own
-    if error.kind is Kind.INVALID and (has_body or isinstance(error, Unprocessable)):
-        return 422
+    if error.kind is Kind.INVALID and has_body:
+        return Unprocessable.status
     return STATUS_OF_KIND[error.kind]

@@ -19,6 +19,10 @@ from api_gateway.models.system import Problem
 from api_gateway.permissions import GRANTS, Access, Permission
 from api_gateway.reading import LABEL_FIELD
 from api_gateway.registry import RateClass, Registry, Route
+from api_gateway.routes import all_routes
+
+API_VERSION = "1.0.0"
+"""Of the API, not of the service: changes when the contract does."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM_TEXT: dict[int, str] = {
@@ -63,14 +67,16 @@ def build_document(registry: Registry, version: str) -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "responses": _problem_responses(),
             "schemas": schemas.definitions,
         },
     }
 
 
-def render_document(registry: Registry, version: str) -> bytes:
-    """Write the document as the file is committed: indented, one newline at the end."""
-    return orjson.dumps(build_document(registry, version), option=orjson.OPT_INDENT_2) + b"\n"
+def document_text() -> str:
+    """Write the document of every route as it is committed: indented, one newline at the end."""
+    document = build_document(all_routes(), API_VERSION)
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 class _Schemas:
@@ -220,11 +226,16 @@ def _problems(route: Route) -> Json:
     if route.body is not None:
         statuses |= {413, 422}
     return {
-        str(status): {
-            "description": _PROBLEM_TEXT[status],
-            "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
-        }
+        str(status): {"$ref": f"#/components/responses/Problem{status}"}
         for status in sorted(statuses - set(route.answers))
+    }
+
+
+def _problem_responses() -> Json:
+    schema = {"$ref": _REFERENCE.format(model="Problem")}
+    return {
+        f"Problem{status}": {"description": text, "content": {"application/problem+json": {"schema": schema}}}
+        for status, text in _PROBLEM_TEXT.items()
     }
 
 

@@ -17,7 +17,7 @@ from datetime import timedelta
 import asyncpg
 
 from api_gateway.account import Account, AccountChange, AccountPage, Origin
-from api_gateway.errors import LastAdministrator, Malformed, TokenRefused, UnknownUser, UserExists
+from api_gateway.errors import LastAdministrator, Malformed, RefreshTokenReused, TokenRefused, UnknownUser, UserExists
 from api_gateway.permissions import Role
 from api_gateway.tokens import RefreshSecret
 from servicekit.errors import Problem
@@ -31,12 +31,6 @@ FROM user_account u JOIN role_binding b USING (tenant_id, user_id)
 """
 _ACCOUNT_BY_ID = f"{_ACCOUNT} WHERE u.tenant_id = $1 AND u.user_id = $2"
 _MATCHES = "($2 = '' OR strpos(lower(u.username), lower($2)) > 0 OR strpos(lower(u.email), lower($2)) > 0)"
-
-
-class RefreshTokenReused(TokenRefused):
-    """A refresh token was shown a second time: somebody has a copy. Its family is revoked."""
-
-    code = "refresh_token_reused"
 
 
 @dataclass(frozen=True)

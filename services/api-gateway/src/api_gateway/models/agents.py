@@ -40,7 +40,7 @@ class AgentQuery(PageQuery):
     q: Annotated[str, Field(max_length=200)] = ""
     """Short for search."""
 
-    label: Annotated[dict[str, str], Field(default_factory=dict)]
+    label: dict[str, str] = Field(default_factory=dict)
     """label.<key>=<value>, repeated; all must be equal."""
 
     sort: AgentSort = "-created_at"

@@ -35,7 +35,7 @@ class PlatformComponent(Document):
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
     type: Annotated[str, Field(max_length=253)] = ""
-    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class PlatformDraft(Document):

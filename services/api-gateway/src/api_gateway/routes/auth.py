@@ -10,14 +10,14 @@ import structlog
 from api_gateway import metrics
 from api_gateway.account import Account, AccountChange, Origin
 from api_gateway.compose.accounts import session_view, user_view
-from api_gateway.errors import BadCredentials, RateLimited, RegistrationDisabled, TokenRefused
+from api_gateway.errors import BadCredentials, RateLimited, RefreshTokenReused, RegistrationDisabled, TokenRefused
 from api_gateway.models import accounts as views
 from api_gateway.models.paging import NoQuery
 from api_gateway.models.system import Message
 from api_gateway.passwords import check_strength
 from api_gateway.permissions import Permission, Role
 from api_gateway.registry import PUBLIC, Answer, Call, RateClass, Registry
-from api_gateway.store import RefreshTokenReused, StoredAccount
+from api_gateway.store import StoredAccount
 from api_gateway.throttle import Throttle
 from api_gateway.tokens import new_refresh_secret, read_refresh_secret
 from contracts.ids import DEFAULT_TENANT
