@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_LINGER_SECONDS = 0.002
-_BUSY_SECONDS = 0.01
+_LINGER_SECONDS = 0.01
+_BUSY_SECONDS = 0.05
 """A partition that published this recently lingers, so that a steady flow makes batches."""
 
 _COMPACT_AT = 64

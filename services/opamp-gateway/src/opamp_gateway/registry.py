@@ -9,7 +9,8 @@ gathered and go in pipelines.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+import struct
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -29,27 +30,47 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-REPORTED = "reported"
+REPORTED = b"reported"
 """Raw hash of the remote config the agent last reported on; written and read by gateways only."""
 
-_SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}" for name in SLOTS)
-_AT_ONCE = 500
-_GATHER_SECONDS = 0.005
+_SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}".encode() for name in SLOTS)
+_GATEWAY, _TRANSPORT = names.GATEWAY.encode(), names.TRANSPORT.encode()
+_SEQUENCE_NUM, _CAPABILITIES = names.SEQUENCE_NUM.encode(), names.CAPABILITIES.encode()
+_EPOCH, _TURN, _DESIRED = names.EPOCH.encode(), names.TURN.encode(), names.DESIRED.encode()
+_AT_ONCE = 200
+_GATHER_SECONDS = 0.05
+"""Writes wait this long, so that all that is new of an agent goes in one."""
+
+_HEAD = struct.Struct(">QIB")
+_LENGTH = struct.Struct(">H")
 _QUEUE_LIMIT = 100_000
 
 WRITE = """
-local known = redis.call('HMGET', KEYS[1], 'epoch', 'turn')
-local epoch, turn = tonumber(known[1] or '0') or 0, tonumber(known[2] or '0') or 0
-local my_epoch, my_turn = tonumber(ARGV[1]), tonumber(ARGV[2])
-if epoch > my_epoch or (epoch == my_epoch and turn > my_turn) then return 0 end
-local fields = {'epoch', ARGV[1], 'turn', ARGV[2]}
-for i = 5, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', KEYS[1], unpack(fields))
-if ARGV[4] == '1' then redis.call('HDEL', KEYS[1], 'gateway') end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 1
+local ttl = ARGV[1]
+local written = 0
+for i, key in ipairs(KEYS) do
+  local blob = ARGV[i + 1]
+  local my_epoch, my_turn, release, at = struct.unpack('>I8I4B', blob)
+  local known = redis.call('HMGET', key, 'epoch', 'turn')
+  local epoch, turn = tonumber(known[1] or '0') or 0, tonumber(known[2] or '0') or 0
+  if epoch < my_epoch or (epoch == my_epoch and turn <= my_turn) then
+    local fields = {'epoch', string.format('%.0f', my_epoch), 'turn', string.format('%.0f', my_turn)}
+    while at <= #blob do
+      fields[#fields + 1], at = struct.unpack('>I2c0', blob, at)
+    end
+    redis.call('HSET', key, unpack(fields))
+    if release == 1 then redis.call('HDEL', key, 'gateway') end
+    redis.call('EXPIRE', key, ttl)
+    written = written + 1
+  end
+end
+return written
 """
-"""KEYS: entry. ARGV: epoch, turn, ttl, release, then field and value pairs. 0 = refused."""
+"""
+KEYS: entries. ARGV: time to live, then one packed update for each entry (see _Update.pack).
+
+Returns how many were written; the others were refused for a higher (epoch, turn).
+"""
 
 
 class Book(Protocol):
@@ -104,8 +125,15 @@ class _Update:
     def __init__(self, epoch: int, turn: int) -> None:
         self.epoch = epoch
         self.turn = turn
-        self.fields: dict[str, bytes | int | str] = {}
+        self.fields: dict[bytes, bytes] = {}
         self.release = False
+
+    def pack(self) -> bytes:
+        """Write it as one argument of the script: many small arguments cost more than all the rest."""
+        parts = [_HEAD.pack(self.epoch, self.turn, self.release)]
+        for name, value in self.fields.items():
+            parts += (_LENGTH.pack(len(name)), name, _LENGTH.pack(len(value)), value)
+        return b"".join(parts)
 
 
 class Registry:
@@ -145,8 +173,8 @@ class Registry:
         update = self._update(session)
         if update is not None:
             update.release = False
-            update.fields[names.GATEWAY] = self._gateway_id
-            update.fields[names.TRANSPORT] = session.transport
+            update.fields[_GATEWAY] = self._gateway_id.encode()
+            update.fields[_TRANSPORT] = b"%d" % session.transport
             self._note(update, session)
 
     def note(self, session: Session) -> None:
@@ -179,7 +207,7 @@ class Registry:
         update = self._update(session)
         if update is not None:
             self._note(update, session)
-            update.fields.pop(names.GATEWAY, None)
+            update.fields.pop(_GATEWAY, None)
             update.release = True
 
     async def alive(self, gateway_id: str) -> bool:
@@ -253,13 +281,9 @@ class Registry:
         return [memory_of(entry) for entry in found]
 
     async def _write(self, updates: list[tuple[str, _Update]]) -> None:
+        arguments: list[bytes | int] = [names.ENTRY_TTL_SECONDS, *(update.pack() for _, update in updates)]
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for key, update in updates:
-                    pairs: list[Any] = [part for pair in update.fields.items() for part in pair]
-                    arguments = [update.epoch, update.turn, names.ENTRY_TTL_SECONDS, int(update.release), *pairs]
-                    await self._script(keys=[key], args=arguments, client=pipe)
-                await pipe.execute()
+            await self._script(keys=[key for key, _ in updates], args=arguments)
         except CacheError as error:
             metrics.REGISTRY_ERRORS.labels("write").inc()
             log.debug("registry_away", error=str(error))
@@ -283,8 +307,8 @@ class Registry:
 
     @staticmethod
     def _note(update: _Update, session: Session) -> None:
-        update.fields[names.SEQUENCE_NUM] = session.sequence_num
-        update.fields[names.CAPABILITIES] = session.capabilities
+        update.fields[_SEQUENCE_NUM] = b"%d" % session.sequence_num
+        update.fields[_CAPABILITIES] = b"%d" % session.capabilities
         update.fields[REPORTED] = session.reported_hash
 
 
@@ -303,20 +327,20 @@ async def ask(book: Book, tenant_id: str, uid: bytes) -> Memory | None:
 def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
     """Read an entry as Redis gives it; whatever is missing or unreadable counts as unknown."""
     digests = NOTHING
-    known = [entry.get(name.encode(), b"") for name in _SLOT_FIELDS]
+    known = [entry.get(name, b"") for name in _SLOT_FIELDS]
     if any(known):
         digests = b"".join(digest if len(digest) == DIGEST else bytes(DIGEST) for digest in known)
-    sequence_num = entry.get(names.SEQUENCE_NUM.encode())
+    sequence_num = entry.get(_SEQUENCE_NUM)
     return Memory(
-        gateway_id=entry.get(names.GATEWAY.encode(), b"").decode(errors="replace"),
-        epoch=_number(entry.get(names.EPOCH.encode())),
-        transport=_number(entry.get(names.TRANSPORT.encode())),
-        turn=_number(entry.get(names.TURN.encode())),
+        gateway_id=entry.get(_GATEWAY, b"").decode(errors="replace"),
+        epoch=_number(entry.get(_EPOCH)),
+        transport=_number(entry.get(_TRANSPORT)),
+        turn=_number(entry.get(_TURN)),
         sequence_num=None if sequence_num is None else _number(sequence_num),
-        capabilities=_number(entry.get(names.CAPABILITIES.encode())),
+        capabilities=_number(entry.get(_CAPABILITIES)),
         digests=digests,
-        reported_hash=entry.get(REPORTED.encode(), b""),
-        desired=entry.get(names.DESIRED.encode(), b""),
+        reported_hash=entry.get(REPORTED, b""),
+        desired=entry.get(_DESIRED, b""),
     )
 
 
