@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ class Demo:
         login = json.dumps({"username": facts["admin_user"], "password": facts["admin_password"]})
         unwrap = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"token\"])'"
         look = [
-            f"TOKEN=$(curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {unwrap})",
+            f"TOKEN=$(curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json' -d {shlex.quote(login)} | {unwrap})",
             f'curl -s "{api}/api/v1/agents?limit=30" -H "Authorization: Bearer $TOKEN"',
         ]
         lines = ["Demo fleet", *(f"  {line}" for line in self._lines), "", "  Look at it:"]
