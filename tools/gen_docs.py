@@ -272,7 +272,7 @@ def asyncapi() -> str:
         "servers": {"nats": {"host": "127.0.0.1:4222", "protocol": "nats"}},
         "channels": channels,
         "operations": operations,
-        "components": {"messages": dict(sorted(messages.items()))},
+        "components": {"messages": dict(sorted(messages.items())), "schemas": schemas()},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -288,12 +288,25 @@ PARAMETERS = {
 
 def message(descriptor: Descriptor) -> dict[str, Any]:
     """Describe one message by its .proto file."""
-    source = (ROOT / "proto" / descriptor.file.name).read_text()
     return {
         "name": descriptor.full_name,
         "contentType": "application/x-protobuf",
         "description": f"Message {descriptor.full_name} of proto/{descriptor.file.name}.",
-        "payload": {"schemaFormat": PROTOBUF_FORMAT, "schema": source},
+        "payload": {"$ref": f"#/components/schemas/{schema_name(descriptor.file.name)}"},
+    }
+
+
+def schema_name(file: str) -> str:
+    """Name a .proto file as a key of the document."""
+    return file.removesuffix(".proto").replace("/", ".")
+
+
+def schemas() -> dict[str, Any]:
+    """Hold every .proto file of ours once; messages refer to theirs."""
+    proto = ROOT / "proto"
+    return {
+        schema_name(str(path.relative_to(proto))): {"schemaFormat": PROTOBUF_FORMAT, "schema": path.read_text()}
+        for path in sorted((proto / "fleet").rglob("*.proto"))
     }
 
 
