@@ -101,7 +101,8 @@ class Run:
             steps[name]()
         except Exception as problem:  # noqa: BLE001 - whatever broke one part, the others are still worth having
             self.results.not_run[name] = f"failed: {type(problem).__name__}: {problem}"
-            say(f"{name} failed: {problem!r}")
+            notes = "; ".join(getattr(problem, "__notes__", ()))
+            say(f"{name} failed: {problem!r} {notes}")
         finally:
             os.sched_setaffinity(0, self.everywhere)
         print(brief(self.results, [figure for figure in self.results.rounds if figure not in known]))

@@ -150,7 +150,8 @@ def floor_stand(folder: Path, stack: Platform) -> Iterator[Stand]:
 
 def _draft(marker: str, label: str) -> dict[str, Any]:
     body = f"{marker}\n" + "receivers: {}\n" + "# padding of a configuration of usual size\n" * 40
-    return {"content_type": "yaml", "raw_config": body, "selector": {label: "yes"}}
+    priority = 1 if label == PROBE_LABEL else 2  # selectors that can meet must differ in priority
+    return {"content_type": "yaml", "raw_config": body, "selector": {label: "yes"}, "priority": priority}
 
 
 def measure_changes(results: Results, stand: Stand, size: Size) -> None:
@@ -201,15 +202,31 @@ def measure_api(results: Results, stand: Stand, agents: int, size: Size, fleet: 
 
 def measure_rollout(results: Results, stand: Stand, fleet: Fleet, agents: Agents, size: Size) -> None:
     """Change the configuration of the whole fleet: from the request to the last agent having it."""
+    stand.api.ask("POST", "/configurations", {"name": "bench-fleet", **_draft("# first", FLEET_LABEL)})
+    _settle(stand, fleet, agents, "# first")
     for turn in range(size.rollouts):
         marker = f"# rollout {turn}"
-        path, method = ("/configurations", "POST") if turn == 0 else ("/configurations/bench-fleet", "PUT")
+        gc.collect(0)
         begin = time.perf_counter()
-        stand.api.send(method, path, {"name": "bench-fleet", **_draft(marker, FLEET_LABEL)})
-        _await(fleet, lambda: agents.reached(marker) == fleet.count, marker)  # noqa: B023 - used at once
+        stand.api.send("PUT", "/configurations/bench-fleet", _draft(marker, FLEET_LABEL))
+        _everywhere(fleet, agents, marker)
         results.add("change.all_ms", stand.name, turn, (agents.last - begin) * 1e3)
         stand.api.answer()
-        _wait_for_counts(stand, fleet, lambda counts: counts["config_counts"].get("applied", 0) >= fleet.count)
+        _settle(stand, fleet, agents, marker)
+
+
+def _everywhere(fleet: Fleet, agents: Agents, marker: str) -> None:
+    try:
+        _await(fleet, lambda: agents.reached(marker) == fleet.count, f"{marker} at every agent")
+    except RuntimeError as error:
+        error.add_note(f"{agents.reached(marker):,} of {fleet.count:,} have it")
+        raise
+
+
+def _settle(stand: Stand, fleet: Fleet, agents: Agents, marker: str) -> None:
+    """Wait until every agent has the configuration and the platform knows that all have applied one."""
+    _everywhere(fleet, agents, marker)
+    _wait_for_counts(stand, fleet, lambda counts: counts["config_counts"].get("applied", 0) >= fleet.count)
 
 
 def _wait_for_counts(stand: Stand, fleet: Fleet, holds: Callable[[dict[str, Any]], bool]) -> None:
@@ -225,13 +242,15 @@ def _wait_for_counts(stand: Stand, fleet: Fleet, holds: Callable[[dict[str, Any]
 
 
 def _await(fleet: Fleet, until: Callable[[], bool], what: str) -> None:
-    if not fleet.listen(until, seconds=_TIMEOUT_SECONDS):
-        message = f"{what!r} did not arrive within {_TIMEOUT_SECONDS:.0f} s"
+    if not fleet.live(until, seconds=_TIMEOUT_SECONDS):
+        message = f"{what} did not arrive within {_TIMEOUT_SECONDS:.0f} s"
         raise RuntimeError(message)
 
 
 def measure(results: Results, *, folder: Path, size: Size, say: Callable[[str], None]) -> None:
     """Run everything, the floor beside the platform."""
+    most = max(size.agents)
+    messages = Messages(most, seed=4, labels={FLEET_LABEL: "yes"})
     with platform(folder) as (stand, stack):
         with floor_stand(folder, stack) as beside:
             say("change latency: floor")
@@ -239,10 +258,15 @@ def measure(results: Results, *, folder: Path, size: Size, say: Callable[[str], 
             say("API: floor")
             for agents in size.agents:
                 measure_api(results, beside, agents, size, None)
+            say(f"a change for {most:,} agents: floor")
+            fleet = Fleet(beside.opamp_port, most, messages)
+            try:
+                fleet.connect(then_status=True)
+                measure_rollout(results, beside, fleet, Agents(fleet), size)
+            finally:
+                fleet.close()
         say("change latency: platform")
         measure_changes(results, stand, size)
-        most = max(size.agents)
-        messages = Messages(most, seed=4, labels={FLEET_LABEL: "yes"})
         fleet = Fleet(stand.opamp_port, most, messages, token=stand.token)
         agents_of = Agents(fleet)
         try:
@@ -257,7 +281,7 @@ def measure(results: Results, *, folder: Path, size: Size, say: Callable[[str], 
                 _wait_for_counts(stand, fleet, lambda counts: counts["online"] >= count)  # noqa: B023 - used at once
                 say(f"API: platform with {count:,} agents")
                 measure_api(results, stand, count, size, fleet)
-            say(f"a change for {most:,} agents")
+            say(f"a change for {most:,} agents: platform")
             measure_rollout(results, stand, fleet, agents_of, size)
         finally:
             fleet.close()

@@ -48,4 +48,7 @@ client.setAgentDescription({
 });
 client.start();
 
+// The client's timers do not keep the process alive.
+setInterval(() => {}, 60_000);
+
 process.on('SIGTERM', () => client.shutdown().then(() => process.exit(0)));
