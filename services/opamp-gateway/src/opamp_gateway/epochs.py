@@ -62,6 +62,11 @@ class EpochDesk:
         self._waiting.append(session)
         self._wake.set()
 
+    def take(self) -> list[Session]:
+        """Take everybody out of the line."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     async def run(self) -> None:
         """Serve the line for ever."""
         backoff = 0.0

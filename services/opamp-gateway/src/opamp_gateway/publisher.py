@@ -118,6 +118,10 @@ class Publisher:
         for fact in held or ():
             self._count(fact, -1)
 
+    def pending(self) -> list[Fact]:
+        """List what has its epoch and waits to be published, partition by partition."""
+        return [fact for partition in self._partitions for fact in partition.facts]
+
     async def run(self, partition: int) -> None:
         """Publish one partition's facts for ever."""
         mine = self._partitions[partition]
