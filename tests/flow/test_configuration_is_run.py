@@ -53,9 +53,13 @@ async def test_agent_that_connects_receives_what_matches(
         assert agent.configs[-1].config_hash.hex() == made["config_hash"]
         shown = _Shown(running, agent, place)
         await eventually(lambda: shown.applied(made["config_hash"]), within=10)
-        detail = await running.api.agent(agent)
-        assert detail is not None
-        assert (detail["configuration_name"], detail["config_state"]) == (place, "applied")
+
+        async def shown_applied() -> dict[str, Any] | None:
+            detail = await running.api.agent(agent)
+            return detail if detail is not None and detail["config_state"] == "applied" else None
+
+        detail = await eventually(shown_applied)
+        assert detail["configuration_name"] == place
         assert detail["effective_config"]["config_map"]["config.yaml"]["body"] == FIRST
         assert len(agent.configs) == 1
 

@@ -100,8 +100,9 @@ class Demo:
         api = facts["api_url"]
         login = json.dumps({"username": facts["admin_user"], "password": facts["admin_password"]})
         unwrap = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"token\"])'"
+        ask = f"curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json'"
         look = [
-            f"TOKEN=$(curl -s {api}/api/v1/auth/login -H 'Content-Type: application/json' -d {shlex.quote(login)} | {unwrap})",
+            f"TOKEN=$({ask} -d {shlex.quote(login)} | {unwrap})",
             f'curl -s "{api}/api/v1/agents?limit=30" -H "Authorization: Bearer $TOKEN"',
         ]
         lines = ["Demo fleet", *(f"  {line}" for line in self._lines), "", "  Look at it:"]
