@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import jsonschema
 import orjson
 import pytest
 from google.protobuf.message import Message
 from pydantic import SecretStr
 
 from api_gateway.app import SERVICE, build
+from api_gateway.openapi import document_text
 from api_gateway.passwords import Passwords
 from api_gateway.permissions import Role
 from api_gateway.settings import ApiGatewaySettings
@@ -169,3 +171,22 @@ async def api(
     stop.set()
     await asyncio.wait_for(running, 15)
     await pool.close()
+
+
+@pytest.fixture
+def conforms() -> Callable[[Any, Any], None]:
+    """Give a check that an answer is what openapi.json says it is."""
+    document = orjson.loads(document_text())
+
+    def check(reply: Reply, operation: Any) -> None:
+        method, path = operation
+        declared = document["paths"][path][method.lower()]["responses"][str(reply.status)]
+        if "$ref" in declared:
+            declared = document["components"]["responses"][declared["$ref"].rsplit("/", 1)[1]]
+        content_type = reply.headers["Content-Type"].split(";")[0]
+        schema = declared["content"][content_type]["schema"]
+        jsonschema.Draft202012Validator(
+            {**schema, "components": document["components"]}, format_checker=jsonschema.FormatChecker()
+        ).validate(reply.body)
+
+    return check

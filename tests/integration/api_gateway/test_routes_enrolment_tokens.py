@@ -1,0 +1,40 @@
+"""Enrolment tokens over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api_gateway.permissions import Role
+from contracts import subjects
+from fleet.api.v1 import agent_state_pb2 as agents
+from fleet.api.v1.page_pb2 import PageReply
+
+ROOT = "/api/v1/enrolment-tokens"
+TOKEN = agents.EnrolmentToken(id="7", name="edge", created_by="the-admin")
+
+
+async def test_tokens_are_made_listed_and_revoked(api: Any, stand: Any, conforms: Any) -> None:
+    """The secret is told once; operators see the list, only administrators change it."""
+    stand.answer(subjects.CREATE_ENROLMENT_TOKEN, agents.CreateEnrolmentTokenReply(token=TOKEN, secret="oet_7_x"))
+    stand.answer(
+        subjects.LIST_ENROLMENT_TOKENS,
+        agents.ListEnrolmentTokensReply(tokens=[TOKEN], page=PageReply(total=2, next_cursor="n")),
+    )
+    stand.answer(subjects.REVOKE_ENROLMENT_TOKEN, agents.RevokeEnrolmentTokenReply(token=TOKEN))
+    admin, operator = await api.as_role(Role.ADMIN), await api.as_role(Role.OPERATOR)
+
+    made = await api.call("POST", ROOT, token=admin, json={"name": "edge", "lifetime_seconds": 3600})
+    listed = await api.call("GET", f"{ROOT}?limit=1", token=operator)
+    revoked = await api.call("DELETE", f"{ROOT}/7", token=admin)
+    nameless = await api.call("POST", ROOT, token=admin, json={"lifetime_seconds": -1})
+
+    conforms(made, ("POST", ROOT))
+    conforms(listed, ("GET", ROOT))
+    conforms(revoked, ("DELETE", ROOT + "/{id}"))
+    assert (made.status, made.body["secret"]) == (201, "oet_7_x")
+    assert stand.last(subjects.CREATE_ENROLMENT_TOKEN).lifetime_seconds == 3600
+    assert stand.last(subjects.CREATE_ENROLMENT_TOKEN).created_by == "the-admin"
+    assert "secret" not in listed.body["tokens"][0]
+    assert "cursor=n" in listed.headers["Link"]
+    assert stand.last(subjects.REVOKE_ENROLMENT_TOKEN).id == "7"
+    assert {problem["field"] for problem in nameless.body["details"]} == {"name", "lifetime_seconds"}
