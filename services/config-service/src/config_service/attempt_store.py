@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config_service.attempt import AttemptStatus, Cause
-from config_service.target import Attempt
+from config_service.target import Attempt, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

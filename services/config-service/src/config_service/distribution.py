@@ -6,13 +6,13 @@ Every change of an agent goes through settle(), whoever caused it: facts, edits,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from config_service import metrics, publisher, target_store
 from config_service.offers import FULL_STATE, REMOTE_CONFIG, Order
 from config_service.reconcile import Action, Policy, desire, plan
-from config_service.target import Desired, Target
+from config_service.target import Desired, Target, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,7 +7,7 @@ and offers at once what is still missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from config_service import configuration_store, metrics, publisher, target_store
@@ -15,7 +15,7 @@ from config_service.attempt import Cause
 from config_service.distribution import CHUNK, Effects
 from config_service.errors import AgentNotFound, ConfigurationNotFound
 from config_service.reconcile import insist
-from config_service.target import Target
+from config_service.target import Target, replace
 from fleet.events.v1 import config_pb2
 
 if TYPE_CHECKING:

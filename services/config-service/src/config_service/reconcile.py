@@ -12,7 +12,7 @@ configuration; offer what the agent already reported applied or applying.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from config_service.target import (
     Target,
     is_open,
     remembered,
+    replace,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Policy:
     connect_grace: timedelta = timedelta(seconds=2)
     """After a reconnect the gateway offers from the registry; we wait this long before offering too."""
 
-    redo_first: timedelta = timedelta(seconds=5)
+    redo_first: timedelta = timedelta(seconds=10)
     """Undelivered: offer again after this, then twice as long each time ..."""
 
     redo_most: timedelta = timedelta(seconds=60)
@@ -326,9 +327,9 @@ def _silent(target: Target, now: datetime, policy: Policy) -> tuple[Target, Acti
     if not target.capabilities & REPORTS_REMOTE_CONFIG:
         return _waiting(target, None), Action.NOTHING
     since = _since(target, now)
-    if target.probed:
+    if target.probed or not target.connected:
         return _waiting(target, since + policy.report_timeout), Action.NOTHING
-    if now < since + policy.probe_after or not target.connected:
+    if now < since + policy.probe_after:
         return _waiting(target, since + policy.probe_after), Action.NOTHING
     return _waiting(replace(target, probed=True), since + policy.report_timeout), Action.PROBE
 

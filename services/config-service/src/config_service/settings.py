@@ -48,7 +48,7 @@ class ConfigServiceSettings(ServiceSettings):
             gt=0,
             description="An offer that was not delivered is repeated after this, then after twice as long each time.",
         ),
-    ] = 5.0
+    ] = 10.0
     redo_most_seconds: Annotated[
         float, Field(gt=0, description="Longest pause between repeats of an undelivered offer.")
     ] = 60.0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from config_service import attempt_store
 from config_service.attempt import AttemptStatus, Cause
 from config_service.selector import Reason
-from config_service.target import ACCEPTS_REMOTE_CONFIG, HASH_BYTES, Attempt, Desired, Reported, Target
+from config_service.target import ACCEPTS_REMOTE_CONFIG, HASH_BYTES, Attempt, Desired, Reported, Target, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
