@@ -14,7 +14,7 @@ from api_gateway.permissions import Role
 
 async def run(url: str, *arguments: str) -> tuple[int, str, str]:
     """Run `python -m api_gateway` to its end."""
-    environment = {**os.environ, "API_GATEWAY_POSTGRES_URL": url}  # noqa: TID251 - of the process to start
+    environment = {**os.environ, "API_GATEWAY_POSTGRES_URL": url}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

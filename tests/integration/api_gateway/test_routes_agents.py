@@ -102,7 +102,7 @@ async def test_a_cursor_agent_state_refuses_is_the_callers_fault(api: Any, fleet
     ],
 )
 @pytest.mark.parametrize("root", [ROOT, "/api/agents"])
-async def test_online_and_offline_at_both_addresses(
+async def test_online_and_offline_at_both_addresses(  # noqa: PLR0917 - pytest passes them by name
     api: Any, fleet: Any, root: str, path: str, statuses: list[str], sort: str, limit: int
 ) -> None:
     """Seed 004 writes /api/agents, every other one /api/v1/agents; online is whoever is connected."""
@@ -243,7 +243,7 @@ class TestWithoutConfigService:
         """Open agent-state only."""
         from servicekit.bus import Bus  # noqa: PLC0415 - only here
 
-        from .conftest import Stand  # noqa: PLC0415, TID252 - the fixture's own class
+        from .conftest import Stand  # noqa: PLC0415 - the fixture's own class
 
         bus = await Bus.connect(nats_url, name="stand")
         stand = Stand(bus)

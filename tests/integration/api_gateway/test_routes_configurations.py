@@ -96,7 +96,7 @@ async def test_content_that_does_not_parse_is_422_with_its_position(api: Any, st
         ("nonsense", 412, None),
     ],
 )
-async def test_a_change_can_be_guarded(
+async def test_a_change_can_be_guarded(  # noqa: PLR0917 - pytest passes them by name
     api: Any, store: Any, method: str, if_match: str | None, status: int, expected: int | None
 ) -> None:
     """If-Match is honoured when sent; without it, plain curl examples work. 412 tells the current version."""

@@ -20,7 +20,18 @@ TOKENS = AccessTokens(load_keys(None), lifetime_seconds=600)
 
 def account(role: Role = Role.OPERATOR, version: int = 1) -> Account:
     """Make an account."""
-    return Account("default", str(uuid.UUID(int=1)), "jo", "", role, True, version, NOW, NOW, None)
+    return Account(
+        tenant_id="default",
+        user_id=str(uuid.UUID(int=1)),
+        username="jo",
+        email="",
+        role=role,
+        is_active=True,
+        session_version=version,
+        created_at=NOW,
+        updated_at=NOW,
+        last_login_at=None,
+    )
 
 
 class Table:
@@ -121,3 +132,25 @@ async def test_a_header_without_a_token_is_refused(header: str | None) -> None:
     """Each in words that help."""
     with pytest.raises(TokenRefused):
         await made()[0].principal(header)
+
+
+async def test_a_session_opened_here_needs_no_second_look() -> None:
+    """The login has just asked the database."""
+    authenticator, table, _, header = made()
+    table.error = ConnectionResetError()
+    authenticator.confirm(account(), FAMILY)
+
+    assert (await authenticator.principal(header)).username == "jo"
+
+
+async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest session is asked about again."""
+    monkeypatch.setattr("api_gateway.authentication.MAX_CONFIRMED", 3)
+    authenticator, table, _, header = made()
+    authenticator.confirm(account(), FAMILY)
+    for number in range(3):
+        authenticator.confirm(account(), str(number))
+
+    await authenticator.principal(header)
+
+    assert table.asked == 1

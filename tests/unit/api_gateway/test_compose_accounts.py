@@ -12,7 +12,18 @@ from api_gateway.models import accounts as views
 from api_gateway.permissions import Role
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-ACCOUNT = Account("default", "u-1", "jo", "jo@x", Role.VIEWER, True, 9, NOW, NOW, None)
+ACCOUNT = Account(
+    tenant_id="default",
+    user_id="u-1",
+    username="jo",
+    email="jo@x",
+    role=Role.VIEWER,
+    is_active=True,
+    session_version=9,
+    created_at=NOW,
+    updated_at=NOW,
+    last_login_at=None,
+)
 Conforms = Callable[[Any, Any], None]
 
 

@@ -162,7 +162,7 @@ def test_a_bottomless_health_tree_is_cut() -> None:
 
 
 def test_a_page_says_where_the_next_one_begins(conforms: Conforms) -> None:
-    """null on the last one."""
+    """Null on the last one."""
     reply = messages.ListAgentsReply(agents=[agent()], page=PageReply(total=7, next_cursor="abc"))
 
     view = compose.agent_page_view(reply, {}, limit=1, offset=3)

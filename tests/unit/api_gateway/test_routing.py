@@ -48,7 +48,7 @@ class Doorkeeper:
         return Principal("default", authorization, "jo", Role.VIEWER, "s")
 
 
-def registry() -> Registry:
+def registry() -> Registry:  # noqa: C901 - a list of small handlers
     """Declare routes that misbehave in every way."""
     routes = Registry()
 
@@ -199,7 +199,7 @@ async def test_failures_of_ours_tell_nothing_about_us(client: Client, path: str,
 
 
 async def test_positions_and_waiting_times_are_passed_on(client: Client) -> None:
-    """details with line and column; Retry-After in whole seconds."""
+    """Details with line and column; Retry-After in whole seconds."""
     response = await client.get("/refused")
     body = await problem(response, 429)
 

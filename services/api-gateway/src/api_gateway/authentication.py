@@ -67,6 +67,10 @@ class Authenticator:
             raise TokenRefused("this session has ended; log in again")
         return account.principal(claims.principal.session_id)
 
+    def confirm(self, account: Account, session_id: str) -> None:
+        """Take over what the database just said, at a login or a refresh."""
+        self._remember((account.tenant_id, account.user_id, session_id), account, self._monotonic())
+
     def forget(self, user_id: str) -> None:
         """Ask the database again the next time this user comes."""
         for key in [key for key in self._confirmed if key[1] == user_id]:
@@ -86,11 +90,14 @@ class Authenticator:
                 raise
             log.warning("session_not_rechecked", error=type(error).__name__)
             return known.account
+        self._remember(key, account, now)
+        return account
+
+    def _remember(self, key: tuple[str, str, str], account: Account | None, now: float) -> None:
         self._confirmed[key] = _Confirmed(account, now)
         self._confirmed.move_to_end(key)
         while len(self._confirmed) > MAX_CONFIRMED:
             self._confirmed.popitem(last=False)
-        return account
 
 
 def _bearer(authorization: str | None) -> str:

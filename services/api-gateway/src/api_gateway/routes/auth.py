@@ -187,6 +187,7 @@ async def _open_session(call: Call[Any, Any], account: Account) -> views.Session
 
 
 def _session(call: Call[Any, Any], account: Account, family: str, refresh_token: str) -> views.Session:
+    call.parts.authenticator.confirm(account, family)
     tokens = call.parts.tokens
     token = tokens.sign(account.principal(family), account.session_version, call.parts.clock.now())
     return session_view(account, token, refresh_token, tokens.lifetime_seconds)
