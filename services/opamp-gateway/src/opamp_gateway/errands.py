@@ -38,6 +38,8 @@ class Errands:
             return False
         task = asyncio.get_running_loop().create_task(self._bounded(work, name), name=name)
         self._tasks.add(task)
+        # A task cancelled before it began leaves its coroutine behind; closing a finished one is harmless.
+        task.add_done_callback(lambda _: work.close())
         task.add_done_callback(self._done)
         return True
 
