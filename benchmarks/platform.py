@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,10 @@ class Api:
             raise RuntimeError(message)
         return json.loads(content) if content else None
 
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and read its answer."""
         self.send(method, path, body)
@@ -129,23 +133,23 @@ def platform(folder: Path) -> Iterator[tuple[Stand, Platform]]:
     try:
         stack.start()
         facts = stack.facts
-        api = Api(str(facts["api_url"]), str(facts["admin_user"]), str(facts["admin_password"]))
-        yield Stand(PLATFORM, api, stack.ports.opamp[0], str(facts["enrolment_token"])), stack
+        with closing(Api(str(facts["api_url"]), str(facts["admin_user"]), str(facts["admin_password"]))) as api:
+            yield Stand(PLATFORM, api, stack.ports.opamp[0], str(facts["enrolment_token"])), stack
     finally:
         stack.stop()
 
 
 @contextmanager
-def floor_stand(folder: Path, stack: Platform) -> Iterator[Stand]:
-    """Start the floor beside the platform, on the platform's own PostgreSQL and NATS."""
-    nats_url, postgres_url = str(stack.facts["nats_url"]), str(stack.facts["postgres_url"])
+def floor_stand(folder: Path, nats_url: str, postgres_url: str) -> Iterator[Stand]:
+    """Start the floor on the same PostgreSQL and NATS as the platform it stands beside."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.floor_api", str(port), postgres_url, nats_url, contenders.SUBJECT]
     with (
         floor(Place(None, folder, nats_url)) as running,
         Program(command, port=port, log=folder / "floor-api.log"),
     ):
-        yield Stand(FLOOR, Api(f"http://127.0.0.1:{port}", "floor", "floor"), running.port, "")
+        with closing(Api(f"http://127.0.0.1:{port}", "floor", "floor")) as api:
+            yield Stand(FLOOR, api, running.port, "")
 
 
 def _draft(marker: str, label: str) -> dict[str, Any]:
@@ -252,7 +256,8 @@ def measure(results: Results, *, folder: Path, size: Size, say: Callable[[str], 
     most = max(size.agents)
     messages = Messages(most, seed=4, labels={FLEET_LABEL: "yes"})
     with platform(folder) as (stand, stack):
-        with floor_stand(folder, stack) as beside:
+        nats_url, postgres_url = str(stack.facts["nats_url"]), str(stack.facts["postgres_url"])
+        with floor_stand(folder, nats_url, postgres_url) as beside:
             say("change latency: floor")
             measure_changes(results, beside, size)
             say("API: floor")

@@ -14,6 +14,7 @@ import asyncpg
 
 from agent_state.agent_query import AgentQuery
 from agent_state.paging import Page
+from agent_state.presence_store import PresenceStore
 from benchmarks.figures import FLOOR, PLATFORM
 from benchmarks.generator import percentiles_ms
 from benchmarks.processes import free_port
@@ -25,6 +26,8 @@ from servicekit.postgres import connect_pool
 
 TENANT = "default"
 HISTORY_ROWS = 10_000
+SILENCE_SECONDS = 60.0
+MANY = 10_000
 _SERVICE = "agent-state"
 _SCHEMA = "agent_state"
 
@@ -76,12 +79,18 @@ class Bench:
         await self.time(figure, PLATFORM, call)
 
 
+async def _sweep(pool: asyncpg.Pool, presence: PresenceStore) -> None:
+    """Look for the silent, count them and give up those there are: both halves of a sweep."""
+    _ = await presence.silent(SILENCE_SECONDS)
+    async with pool.acquire() as connection, connection.transaction():
+        _ = await presence.lose(connection, SILENCE_SECONDS, "bench", None)
+
+
 async def _run(results: Results, url: str, counts: tuple[int, ...], calls: int, say: Callable[[str], None]) -> None:
     await migrate(url, _SCHEMA)
     pool = await connect_pool(url, service="benchmarks", max_size=2)
     try:
-        bench = Bench(results, pool, calls)
-        query = AgentQuery(pool)
+        query, presence = AgentQuery(pool), PresenceStore(pool)
         have = 0
         for count in counts:
             say(f"queries: {count:,} agents")
@@ -90,12 +99,16 @@ async def _run(results: Results, url: str, counts: tuple[int, ...], calls: int, 
             await pool.execute("VACUUM ANALYZE agent", timeout=300)
             await pool.execute("VACUUM ANALYZE agent_presence", timeout=300)
             have = count
+            bench = Bench(results, pool, calls if count < MANY else calls // 4)
             await bench.both(f"query.summary_ms_at_{count}", lambda: query.summary(TENANT))
+            await pool.execute("UPDATE agent_presence SET last_seen_at = now() + interval '1 hour'", timeout=300)
+            await pool.execute("VACUUM ANALYZE agent_presence", timeout=300)
+            await bench.both(f"query.sweep_ms_at_{count}", lambda: _sweep(pool, presence))
         uid = hashlib.md5(b"1", usedforsecurity=False).digest()
         await pool.execute(_HISTORY, TENANT, uid, HISTORY_ROWS, timeout=300)
         await pool.execute("VACUUM ANALYZE agent_connection", timeout=300)
         page = Page(limit=20, offset=0, after=None)
-        await bench.both("query.history_ms", lambda: query.history(TENANT, uid, page))
+        await Bench(results, pool, calls).both("query.history_ms", lambda: query.history(TENANT, uid, page))
     finally:
         await pool.close()
 
