@@ -174,7 +174,7 @@ class Polling:
         except TimeoutError:
             metrics.REFUSED.labels("handshake").inc()
             return _closing(408, "the request body took too long")
-        except _TooLarge:
+        except TooLarge:
             metrics.REFUSED.labels("size").inc()
             return _closing(413, f"a message may have at most {self._gateway.limits.max_message_bytes} bytes")
         except BadMessage as error:
@@ -220,7 +220,7 @@ class Polling:
         async for chunk in request.content.iter_chunked(_CHUNK):
             raw += chunk
             if len(raw) > limit:
-                raise _TooLarge
+                raise TooLarge
         return inflate(bytes(raw), limit) if packed else bytes(raw)
 
     async def _answer(self, body: bytes, headers: dict[str, str], peer: str, credential: Credential) -> web.Response:
@@ -307,7 +307,7 @@ class Polling:
         return web.Response(status=status, body=body, content_type=MEDIA_TYPE, headers={"Retry-After": str(seconds)})
 
 
-class _TooLarge(Exception):
+class TooLarge(Exception):
     """A body passed the limit."""
 
 
@@ -318,7 +318,7 @@ def inflate(data: bytes, limit: int) -> bytes:
     Raises:
         BadMessage: It is not gzip, or ends early, or something follows it.
 
-        _TooLarge: It would be more than *limit* bytes.
+        TooLarge: It would be more than *limit* bytes.
     """
     engine = zlib.decompressobj(wbits=31)
     try:
@@ -327,7 +327,7 @@ def inflate(data: bytes, limit: int) -> bytes:
         text = "the body is not readable gzip"
         raise BadMessage(text) from error
     if len(plain) > limit:
-        raise _TooLarge
+        raise TooLarge
     if not engine.eof or engine.unused_data:
         text = "the gzip body is cut short or followed by something else"
         raise BadMessage(text)

@@ -1,0 +1,249 @@
+"""The door: upgrades stay, everything else is handed on, strangers and dawdlers are sent off."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+from gatewaylab.fakes import Lab
+from gatewaylab.speech import full, said
+from gatewaylab.transport import FakeTransport
+
+from opamp_gateway.door import Door
+from opamp_gateway.errands import Errands
+from opamp_gateway.limits import Limits
+from opamp_gateway.tokens import Credential, TokenDesk
+from opamp_gateway.websocket import WebSocket
+from servicekit.clock import FakeClock
+from servicekit.errors import Unauthenticated, Unavailable
+
+UPGRADE = (
+    b"GET /v1/opamp HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+POST = b"POST /v1/opamp HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+
+
+class PlainHttp(asyncio.Protocol):
+    """Stands for aiohttp's protocol."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.BaseTransport | None = None
+        self.data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Remember."""
+        self.data += data
+
+
+def knock(lab: Lab, peer: tuple[str, int] = ("192.0.2.7", 4711)) -> tuple[Door, FakeTransport]:
+    """Let somebody come to the door."""
+    door = Door(lab.gateway, PlainHttp)
+    transport = FakeTransport(peer)
+    door.connection_made(transport)
+    return door, transport
+
+
+def with_headers(**headers: str) -> bytes:
+    """Write an upgrade with more headers; underscores become hyphens."""
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return UPGRADE[:-2] + lines.encode() + b"\r\n"
+
+
+async def test_upgrade_becomes_a_websocket() -> None:
+    """101, and the socket listens from the next byte on."""
+    lab = Lab()
+    door, transport = knock(lab)
+
+    door.data_received(UPGRADE + said(full()))
+
+    head, _, rest = transport.written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 Switching Protocols")
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+    assert isinstance(transport.protocol, WebSocket)
+    assert rest[0] == 0x82
+    assert (len(lab.gateway.doors), len(lab.gateway.sockets)) == (0, 1)
+
+
+async def test_head_may_come_in_pieces() -> None:
+    """A byte at a time, as long as it is in time."""
+    lab = Lab()
+    door, transport = knock(lab)
+
+    for byte in UPGRADE:
+        door.data_received(bytes((byte,)))
+
+    assert isinstance(transport.protocol, WebSocket)
+
+
+async def test_plain_http_is_handed_on_with_its_bytes() -> None:
+    """aiohttp reads it from the first byte."""
+    lab = Lab()
+    door, transport = knock(lab)
+
+    door.data_received(POST)
+
+    assert isinstance(transport.protocol, PlainHttp)
+    assert transport.protocol.data == POST
+    assert transport.protocol.transport is transport
+    assert len(lab.gateway.doors) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (UPGRADE.replace(b"/v1/opamp", b"/other"), 404),
+        (UPGRADE.replace(b"Version: 13", b"Version: 7"), 426),
+        (UPGRADE.replace(b"Connection: Upgrade", b"Connection: close"), 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+    ],
+)
+async def test_bad_knock_is_refused_and_closed(data: bytes, status: int) -> None:
+    """With the status that says why."""
+    door, transport = knock(Lab())
+
+    door.data_received(data)
+    door.data_received(b"more")
+
+    assert transport.written.startswith(b"HTTP/1.1 %d " % status)
+    assert transport.closed
+
+
+async def test_crowd_is_told_when_to_come_back() -> None:
+    """503 with Retry-After."""
+    lab = Lab(max_connections=0)
+    door, transport = knock(lab)
+
+    door.data_received(UPGRADE)
+
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: " in transport.written
+
+
+async def test_dawdler_is_sent_off() -> None:
+    """By the sweeper, at its deadline."""
+    lab = Lab(Limits(handshake_seconds=10))
+    door, transport = knock(lab)
+    assert lab.gateway.doors[door] == lab.clock.monotonic() + 10
+
+    door.expire()
+    door.connection_lost(None)
+    door.expire()
+
+    assert transport.aborted
+    assert len(lab.gateway.doors) == 0
+
+
+async def test_forwarded_address_is_the_peer_behind_a_trusted_proxy() -> None:
+    """What Connected tells is the agent, not the proxy."""
+    from ipaddress import ip_network
+
+    lab = Lab(Limits(trusted_proxies=(ip_network("10.0.0.0/8"),)))
+    door, transport = knock(lab, ("10.0.0.1", 5))
+
+    door.data_received(with_headers(X_Forwarded_For="198.51.100.7"))
+
+    assert isinstance(transport.protocol, WebSocket)
+    assert transport.protocol.remote_address == "198.51.100.7"
+
+
+class Tokens:
+    """A token desk whose service answers when told to."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.error: Exception | None = None
+        self.desk = TokenDesk(self.verify, FakeClock(), good_seconds=30, bad_seconds=5)
+
+    async def verify(self, token_hash: bytes) -> Credential:
+        """Answer once open."""
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        assert token_hash == hashlib.sha256(b"oet_1_x").digest()
+        return Credential("acme", "t-1")
+
+
+async def checked(lab: Lab) -> None:
+    """Wait until every token is checked."""
+    while len(lab.gateway.errands):
+        await asyncio.sleep(0.001)
+
+
+async def test_token_is_checked_before_the_upgrade() -> None:
+    """The peer waits; then it belongs to the token's tenant; the next one is known at once."""
+    tokens = Tokens()
+    lab = Lab(tokens=tokens.desk)
+    door, transport = knock(lab)
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+    door.data_received(said(full()))
+    assert transport.written == b""
+    tokens.open.set()
+    await checked(lab)
+
+    assert isinstance(transport.protocol, WebSocket)
+    assert transport.protocol.credential.tenant_id == "acme"
+    assert transport.protocol.session is not None
+    second, other = knock(lab)
+    second.data_received(with_headers(Secret_Key="oet_1_x"))
+    assert isinstance(other.protocol, WebSocket)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unauthenticated("nobody's"), 401), (Unavailable("away"), 503)]
+)
+async def test_bad_token_is_refused(error: Exception, status: int) -> None:
+    """401 for a bad one, 503 when nobody can say."""
+    tokens = Tokens()
+    tokens.error = error
+    tokens.open.set()
+    lab = Lab(tokens=tokens.desk)
+    door, transport = knock(lab)
+
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+    await checked(lab)
+
+    assert transport.written.startswith(b"HTTP/1.1 %d " % status)
+    assert transport.closed
+
+
+async def test_no_token_is_refused_at_once() -> None:
+    """Without asking anybody."""
+    door, transport = knock(Lab(tokens=Tokens().desk))
+
+    door.data_received(UPGRADE)
+
+    assert transport.written.startswith(b"HTTP/1.1 401 ")
+    assert b"WWW-Authenticate: Bearer" in transport.written
+
+
+async def test_too_many_checks_are_put_off() -> None:
+    """A flood of unknown tokens does not pile up."""
+    lab = Lab(tokens=Tokens().desk)
+    lab.gateway.errands = Errands(limit=0)
+    door, transport = knock(lab)
+
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_peer_that_left_while_its_token_was_checked_is_forgotten() -> None:
+    """Nothing is written to a closed connection."""
+    tokens = Tokens()
+    lab = Lab(tokens=tokens.desk)
+    door, transport = knock(lab)
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+    door.connection_lost(None)
+    tokens.open.set()
+    await checked(lab)
+
+    assert transport.written == b""
+    assert lab.gateway.sockets == set()

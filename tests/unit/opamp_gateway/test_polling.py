@@ -1,0 +1,409 @@
+"""Plain HTTP: one POST, one answer, a session that outlives its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+from gatewaylab.fakes import Lab
+from gatewaylab.speech import OTHER, UID, answer, full, masked, message, said
+
+from contracts.ids import format_uid
+from fleet.events.v1 import facts_pb2
+from opamp.v1 import opamp_pb2 as opamp
+from opamp_gateway import facts
+from opamp_gateway.errors import BadMessage
+from opamp_gateway.limits import Limits
+from opamp_gateway.offers import COMMAND, REMOTE_CONFIG, REPORT_FULL_STATE, Offering
+from opamp_gateway.polling import MEDIA_TYPE, Poll, Polling, TooLarge, inflate, takes_gzip
+from opamp_gateway.session import HTTP, Memory
+from opamp_gateway.tokens import Credential, TokenDesk
+from servicekit.errors import Unauthenticated, Unavailable
+
+
+class Client:
+    """Posts to a gateway of fakes."""
+
+    def __init__(self, lab: Lab, url: str, http: aiohttp.ClientSession) -> None:
+        self.lab = lab
+        self.url = url
+        self.http = http
+
+    async def post(self, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """Post bytes; underscores in header names become hyphens."""
+        all_headers = {"Content-Type": MEDIA_TYPE, "Accept-Encoding": "identity"}
+        all_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.post(self.url, data=body, headers=all_headers) as response:
+            return response.status, dict(response.headers), await response.read()
+
+    async def say(self, said_: opamp.AgentToServer) -> opamp.ServerToAgent:
+        """Post a message and read the answer, which must be a good one."""
+        status, headers, body = await self.post(said_.SerializeToString())
+        assert (status, headers["Content-Type"]) == (200, MEDIA_TYPE)
+        return answer(body)
+
+
+@asynccontextmanager
+async def client(lab: Lab) -> AsyncIterator[Client]:
+    """Serve polling by aiohttp's own server, as the door does."""
+    server = web.Server(Polling(lab.gateway).handle, auto_decompress=False, access_log=None)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Content-Type"]) as http:
+        yield Client(lab, f"http://127.0.0.1:{port}/v1/opamp", http)
+    await runner.cleanup()
+
+
+def poll_of(lab: Lab) -> Poll:
+    """Find the polling session of the agent."""
+    holder = lab.gateway.connections.get("default", UID)
+    assert isinstance(holder, Poll)
+    return holder
+
+
+async def test_post_is_answered_with_one_message() -> None:
+    """Bare protobuf both ways; the session is HTTP and becomes facts."""
+    async with client(Lab()) as agent:
+        first = await agent.say(full())
+        agent.lab.number()
+        second = await agent.say(message(sequence_num=1))
+
+        assert (first.instance_uid, bool(first.capabilities)) == (UID, True)
+        assert (second.instance_uid, second.capabilities, second.flags) == (UID, 0, 0)
+        connected = facts_pb2.Connected.FromString(agent.lab.facts()[0].body)
+        assert connected.transport == facts_pb2.TRANSPORT_HTTP
+        assert agent.lab.kinds().count(facts.CONNECTED) == 1
+        assert agent.lab.gateway.tally.heartbeats == 1
+        assert agent.lab.book.noted == [poll_of(agent.lab).session]
+
+
+@pytest.mark.parametrize("accept", ["gzip", "gzip;q=0.5", "*", "deflate, gzip"])
+async def test_gzip_is_spoken_both_ways(accept: str) -> None:
+    """A packed body is unpacked; the answer is packed when the agent takes that."""
+    async with client(Lab()) as agent:
+        packed = gzip.compress(full().SerializeToString())
+        status, headers, body = await agent.post(packed, Content_Encoding="gzip", Accept_Encoding=accept)
+
+        assert (status, headers["Content-Encoding"]) == (200, "gzip")
+        assert answer(gzip.decompress(body)).instance_uid == UID
+
+
+@pytest.mark.parametrize("accept", ["identity", "gzip;q=0", "deflate", "*;q=0", "gzip;q=x", ""])
+def test_answer_is_plain_unless_gzip_is_asked_for(accept: str) -> None:
+    """Some agents fail on any Content-Encoding they did not ask for."""
+    assert not takes_gzip(accept)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content_Type": "application/json"}, 415),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Encoding": "br"}, 415),
+        ({"Content_Encoding": "gzip, gzip"}, 415),
+        ({"Content_Encoding": "gzip"}, 400),
+    ],
+)
+async def test_wrong_request_is_refused(headers: dict[str, str], status: int) -> None:
+    """Media types, codings nobody named, and gzip that is none."""
+    async with client(Lab()) as agent:
+        assert (await agent.post(b"not gzip", **headers))[0] == status
+
+
+async def test_other_methods_and_paths_are_refused() -> None:
+    """405 names what is allowed; another path is 404."""
+    async with client(Lab()) as agent:
+        async with agent.http.get(agent.url) as response:
+            assert (response.status, response.headers["Allow"]) == (405, "GET, POST")
+        agent.url += "/other"
+        assert (await agent.post(b""))[0] == 404
+
+
+async def test_several_codings_in_several_headers_are_refused() -> None:
+    """Two Content-Encoding lines are two codings."""
+    async with client(Lab()) as agent:
+        headers = [("Content-Type", MEDIA_TYPE), ("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")]
+        async with agent.http.post(agent.url, data=b"", headers=headers) as response:
+            assert response.status == 415
+
+
+async def test_body_over_the_limit_is_413() -> None:
+    """As received, as announced, and unpacked."""
+    async with client(Lab(Limits(max_message_bytes=2000))) as agent:
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(30):
+                yield b"x" * 100
+
+        bomb = gzip.compress(b"\0" * 1_000_000)
+        assert len(bomb) < 2000
+        assert (await agent.post(b"x" * 2001))[0] == 413
+        assert (await agent.post(bomb, Content_Encoding="gzip"))[0] == 413
+        async with agent.http.post(agent.url, data=chunks(), headers={"Content-Type": MEDIA_TYPE}) as response:
+            assert response.status == 413
+
+
+async def test_body_that_trickles_is_408() -> None:
+    """A slow body does not hold the gateway."""
+    async with client(Lab(Limits(handshake_seconds=0.05))) as agent:
+
+        async def trickle() -> AsyncIterator[bytes]:
+            yield b"x"
+            await asyncio.sleep(5)
+
+        async with agent.http.post(agent.url, data=trickle(), headers={"Content-Type": MEDIA_TYPE}) as response:
+            assert response.status == 408
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff", b"", opamp.AgentToServer(instance_uid=b"x").SerializeToString()])
+async def test_bad_message_is_200_with_the_error_inside(body: bytes) -> None:
+    """What an agent can read, it is told in the body."""
+    async with client(Lab()) as agent:
+        status, _, reply = await agent.post(body)
+
+        assert status == 200
+        assert answer(reply).error_response.type == opamp.ServerErrorResponseType_BadRequest
+
+
+async def test_uid_header_must_agree_with_the_message() -> None:
+    """It need not be there; if it is, it names the same agent."""
+    async with client(Lab()) as agent:
+        body = full().SerializeToString()
+        good = await agent.post(body, OpAMP_Instance_UID=format_uid(UID))
+        bad = await agent.post(body, OpAMP_Instance_UID=format_uid(OTHER))
+
+        assert not answer(good[2]).HasField("error_response")
+        assert answer(bad[2]).error_response.type == opamp.ServerErrorResponseType_BadRequest
+        assert answer(bad[2]).instance_uid == UID
+
+
+async def test_token_is_needed() -> None:
+    """401 without or with a bad one, 503 when nobody can say."""
+
+    async def verify(token_hash: bytes) -> Credential:
+        if away:
+            raise Unavailable("away")
+        if token_hash[0] != good:
+            raise Unauthenticated("nobody's")
+        return Credential("acme", "t")
+
+    import hashlib
+
+    good, away = hashlib.sha256(b"good").digest()[0], False
+    lab = Lab()
+    lab.gateway.tokens = TokenDesk(verify, lab.clock, good_seconds=1, bad_seconds=1)
+    async with client(lab) as agent:
+        body = full().SerializeToString()
+        assert (await agent.post(body))[0] == 401
+        assert (await agent.post(body, Authorization="Bearer bad"))[0] == 401
+        assert (await agent.post(body, Authorization="Bearer good"))[0] == 200
+        assert lab.gateway.connections.get("acme", UID) is not None
+        away = True
+        status, headers, _ = await agent.post(body, Authorization="Bearer other")
+        assert (status, "Retry-After" in headers) == (503, True)
+
+
+async def test_crowd_is_told_when_to_come_back_twice() -> None:
+    """503 with Retry-After, and retry_info in the body; whoever is in stays in."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.gateway.admission.draining = True
+        status, headers, body = await agent.post(full(OTHER).SerializeToString())
+        told = answer(body).error_response
+
+        assert status == 503
+        assert told.type == opamp.ServerErrorResponseType_Unavailable
+        assert told.retry_info.retry_after_nanoseconds == int(headers["Retry-After"]) * 1_000_000_000
+        assert (await agent.say(message(sequence_num=1))).instance_uid == UID
+
+
+async def test_flood_of_one_agent_is_429() -> None:
+    """Its own credit, nobody else's."""
+    async with client(Lab(Limits(message_burst=2, messages_per_second=1))) as agent:
+        await agent.say(full())
+        for number in (1, 2):
+            await agent.say(message(sequence_num=number))
+        status, headers, _ = await agent.post(message(sequence_num=3).SerializeToString())
+        assert (status, headers["Retry-After"]) == (429, "30")
+
+        await agent.say(full(OTHER))
+        await agent.lab.clock.advance(5)
+        await agent.say(message(sequence_num=3))
+
+
+async def test_offers_wait_for_the_next_poll() -> None:
+    """Kinds that go together go in one answer; each delivery is told."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number()
+        poll = poll_of(agent.lab)
+        config = opamp.AgentRemoteConfig(config_hash=b"h" * 32).SerializeToString()
+        poll.deliver(Offering(REMOTE_CONFIG, b"h" * 32, config, "o1"))
+        poll.deliver(Offering(REPORT_FULL_STATE, b"", b"", "o2"))
+
+        told = await agent.say(message(sequence_num=1))
+
+        assert (told.remote_config.config_hash, told.flags) == (b"h" * 32, 1)
+        assert agent.lab.kinds()[-1] == facts.OFFER_DELIVERED
+        assert agent.lab.kinds().count(facts.OFFER_DELIVERED) == 1
+        assert (await agent.say(message(sequence_num=2))).SerializeToString() == b"\x0a\x10" + UID
+
+
+async def test_command_goes_in_an_answer_of_its_own() -> None:
+    """What else there is waits for the poll after it."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        poll = poll_of(agent.lab)
+        poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o1"))
+        poll.deliver(Offering(COMMAND, b"", b"", "o2"))
+
+        first, second = await agent.say(message(sequence_num=1)), await agent.say(message(sequence_num=2))
+
+        assert (first.HasField("command"), first.HasField("remote_config")) == (True, False)
+        assert (second.HasField("command"), second.HasField("remote_config")) == (False, True)
+
+
+async def test_offer_too_large_for_an_answer_is_left_out() -> None:
+    """The limit is on the answer as a whole."""
+    async with client(Lab(Limits(max_message_bytes=1024))) as agent:
+        await agent.say(message())
+        poll_of(agent.lab).deliver(Offering(REMOTE_CONFIG, b"h", b"\x1a\x00" * 1000, "o1"))
+
+        assert not (await agent.say(message(sequence_num=1))).HasField("remote_config")
+
+
+async def test_same_config_a_moment_later_is_not_sent_again() -> None:
+    """As on a WebSocket."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        poll = poll_of(agent.lab)
+        poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o1"))
+        await agent.say(message(sequence_num=1))
+        poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o2"))
+
+        assert not (await agent.say(message(sequence_num=2))).HasField("remote_config")
+
+
+async def test_goodbye_ends_the_session() -> None:
+    """A goodbye over HTTP counts, too; offers to nobody are dropped."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number()
+        poll = poll_of(agent.lab)
+        goodbye = message(sequence_num=1)
+        goodbye.agent_disconnect.SetInParent()
+        await agent.say(goodbye)
+
+        assert agent.lab.gateway.connections.get("default", UID) is None
+        assert agent.lab.kinds()[-1] == facts.DISCONNECTED
+        poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o2"))
+        poll.end("again")
+        assert agent.lab.kinds()[-1] == facts.DISCONNECTED
+        assert poll.parts(100) == b""
+
+
+async def test_uid_is_granted_over_http_as_well() -> None:
+    """In the answer of the very poll that asks."""
+    async with client(Lab()) as agent:
+        asking = message()
+        asking.flags = opamp.AgentToServerFlags_RequestInstanceUid
+
+        assert len((await agent.say(asking)).agent_identification.new_instance_uid) == 16
+
+
+async def test_poll_of_a_live_sockets_agent_is_a_clone() -> None:
+    """The socket answers a ping: whoever polls with its uid gets another one."""
+    lab = Lab()
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    async with client(lab) as agent:
+        polling = asyncio.ensure_future(agent.say(full()))
+        while not any(opcode == 9 for opcode, _ in transport.frames()):
+            await asyncio.sleep(0.001)
+        socket.data_received(masked(10, b""))
+
+        assert (await polling).HasField("agent_identification")
+
+
+async def test_session_another_gateway_served_meanwhile_is_adopted() -> None:
+    """A gap shows it: same epoch, next turn, no second Connected, nothing asked again."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        mine = poll_of(agent.lab).session
+        assert mine is not None
+        agent.lab.book.memories[UID] = Memory(
+            "gw-other", 5, HTTP, 1, 3, mine.capabilities, mine.digests
+        )
+
+        told = await agent.say(message(sequence_num=4))
+
+        adopted = poll_of(agent.lab).session
+        assert adopted is not None
+        assert (adopted.epoch, adopted.turn, told.flags) == (5, 2, 0)
+        assert agent.lab.kinds().count(facts.CONNECTED) == 1
+        assert facts.DISCONNECTED not in agent.lab.kinds()
+
+
+async def test_plain_gap_asks_for_full_state() -> None:
+    """Nobody else served it: messages were lost."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        agent.lab.book.memories[UID] = Memory("gw-test", 5, HTTP, 0, 0)
+
+        assert (await agent.say(message(sequence_num=4))).flags == 1
+        assert agent.lab.gateway.epochs.take() == []
+
+
+async def test_gap_while_the_registry_is_away_starts_a_new_epoch() -> None:
+    """Nobody can say who served it meanwhile, so the fence must rise."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        agent.lab.book.memories[UID] = None
+
+        assert (await agent.say(message(sequence_num=4))).flags == 1
+        assert len(agent.lab.gateway.epochs.take()) == 1
+
+
+async def test_first_poll_that_takes_too_long_is_put_off() -> None:
+    """The agent is told to come back; no session is left behind."""
+    lab = Lab(Limits(handshake_seconds=0.05))
+    lab.book.hold = True
+    async with client(lab) as agent:
+        status, headers, _ = await agent.post(full().SerializeToString())
+        lab.book.let_go()
+
+        assert (status, headers["Retry-After"]) == (503, "30")
+        assert len(lab.gateway.connections) == 0
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"garbage", gzip.compress(b"x")[:-4], gzip.compress(b"x") + b"y", zlib.compress(b"x")]
+)
+def test_broken_gzip_is_a_bad_message(data: bytes) -> None:
+    """Cut short, followed by something, or not gzip."""
+    with pytest.raises(BadMessage):
+        inflate(data, 100)
+
+
+def test_bomb_is_stopped_at_the_limit() -> None:
+    """Never more than the limit is unpacked."""
+    with pytest.raises(TooLarge):
+        inflate(gzip.compress(b"\0" * 10_000_000), 1000)
+    assert inflate(gzip.compress(b"x" * 1000), 1000) == b"x" * 1000
+
+
+async def test_polling_agent_cannot_be_asked_for_a_sign_of_life() -> None:
+    """There is nothing to ping."""
+    assert not await Poll(Lab().gateway).answers(1)
