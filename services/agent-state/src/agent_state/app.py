@@ -10,9 +10,15 @@ from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.deletion import Deletion
 from agent_state.effective_config_store import EffectiveConfigStore
+from agent_state.figures import Figures
+from agent_state.liveness import Fuse, Rules, Steadiness
 from agent_state.offers import FullStateAsker, Offers
+from agent_state.presence import PresenceListener
+from agent_state.presence_store import PresenceStore
 from agent_state.report_store import ReportStore
+from agent_state.retention import Retention
 from agent_state.routes import Routes
+from agent_state.sweeper import Sweeper
 from agent_state.token_store import TokenStore
 from contracts import streams, subjects
 from fleet.events.v1 import facts_pb2 as facts
@@ -57,9 +63,47 @@ async def build(room: Room, settings: Settings) -> None:
         payload_type=facts.FactBatch,
         apply=consumer.apply,
     )
+    steadiness = Steadiness()
+    presence_store = PresenceStore(pool)
+    presence = PresenceListener(
+        pool,
+        presence_store,
+        connections,
+        offers=offers,
+        adopt=lambda heard: consumer.adopt(pool, heard),
+        steadiness=steadiness,
+        clock=room.clock,
+        lease_seconds=settings.gateway_lease_seconds,
+        flush_seconds=settings.presence_flush_seconds,
+        adopt_seconds=settings.adopt_seconds,
+    )
+    sweeper = Sweeper(
+        pool,
+        bus,
+        store=presence_store,
+        connections=connections,
+        retention=Retention(pool, effective_configs, connection_days=settings.connection_retention_days),
+        steadiness=steadiness,
+        clock=room.clock,
+        rules=Rules(settings.gateway_lease_seconds, settings.presence_beat_seconds, settings.silence_seconds),
+        fuse=Fuse(settings.fuse_fraction, settings.silence_seconds),
+        check_seconds=settings.lease_check_seconds,
+        sweep_seconds=settings.sweep_seconds,
+    )
+    figures = Figures(
+        pool,
+        room.clock,
+        refresh_seconds=settings.metrics_refresh_seconds,
+        silence_seconds=settings.silence_seconds,
+    )
     routes = Routes(AgentQuery(pool), TokenStore(pool), Deletion(pool, agents, offers))
     await bus.serve(SERVICE, room.version, routes.handlers())
+    await presence.listen(bus)
+    await sweeper.listen()
+    _ = room.spawn(presence.run(), "presence")
     _ = room.spawn(facts_in.run(), "facts")
+    _ = room.spawn(figures.run(), "figures")
+    _ = room.spawn(Leader(url, "sweeper").run(sweeper.run), "sweeper")
     relay = OutboxRelay(pool, bus, streams.EVENTS)
     _ = room.spawn(Leader(url, "outbox").run(relay.run), "outbox")
     asker = FullStateAsker(pool, offers, room.clock)

@@ -8,6 +8,7 @@ that comes again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,18 @@ import structlog
 from agent_state import metrics
 from agent_state.agent_store import AgentStore, Change, identities_of
 from agent_state.connections import Plan, Stored, add_late, plan
-from agent_state.folding import fold, keys_of
+from agent_state.folding import AgentDelta, ConnectionDelta, fold, keys_of
 from agent_state.publisher import events_of
+from contracts.ids import is_tenant_id
 from servicekit import outbox
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from agent_state.connection_store import ConnectionStore
     from agent_state.effective_config_store import EffectiveConfigStore
-    from agent_state.folding import AgentDelta, Key
+    from agent_state.folding import Key
+    from agent_state.presence_store import Heard
     from agent_state.report_store import ReportStore
     from fleet.events.v1 import facts_pb2 as facts
     from servicekit.postgres import Connection as Db
@@ -52,7 +57,44 @@ class FactsConsumer:
         """Apply *batches* within the caller's transaction; the answer counts them once they are committed."""
         now, tombstones = await self._agents.begin(connection, keys_of(batches))
         folded = fold(batches, now, tombstones)
-        deltas = folded.deltas
+        applied = await self._apply(connection, folded.deltas, now)
+
+        async def count() -> None:
+            applied.count()
+            metrics.FACTS.inc(sum(len(batch.facts) for batch in batches))
+            if folded.refused:
+                metrics.FACTS_REFUSED.inc(folded.refused)
+                log.warning("facts_refused", facts=folded.refused)
+
+        return count
+
+    async def adopt(self, pool: asyncpg.Pool, heard: Sequence[Heard]) -> int:
+        """
+        Take agents as connected that gateways name although their Connected fact never came.
+
+        The fact may still come: its sequence is greater than that of this guess, so it wins.
+
+        Returns:
+            How many agents this changed.
+        """
+        async with pool.acquire() as connection, connection.transaction():
+            now, tombstones = await self._agents.begin(connection, [(entry.tenant_id, entry.uid) for entry in heard])
+            deltas = [
+                AgentDelta(
+                    entry.tenant_id,
+                    entry.uid,
+                    fence=(entry.epoch, 0),
+                    gateway_id=entry.gateway_id,
+                    connections={entry.epoch: ConnectionDelta(now, entry.gateway_id)},
+                )
+                for entry in sorted(heard, key=lambda entry: (entry.tenant_id, entry.uid))
+                if is_tenant_id(entry.tenant_id) and entry.epoch > tombstones.get((entry.tenant_id, entry.uid), 0)
+            ]
+            applied = await self._apply(connection, deltas, now)
+        applied.count()
+        return len(applied.changes)
+
+    async def _apply(self, connection: Db, deltas: Sequence[AgentDelta], now: datetime) -> _Applied:
         identities = identities_of(deltas)
         changes = await self._agents.merge(connection, deltas, identities)
         by_key = {(change.after.tenant_id, change.after.uid): change for change in changes}
@@ -64,16 +106,30 @@ class FactsConsumer:
         await self._effective_configs.record(connection, deltas)
         events = events_of(changes, {key: identities[key] for key in described}, now)
         await outbox.add(connection, events)
+        return _Applied(changes, history, sum(identity.truncated for identity in identities.values()))
 
-        async def count() -> None:
-            _count(changes, history)
-            metrics.FACTS.inc(sum(len(batch.facts) for batch in batches))
-            metrics.LABELS_TRUNCATED.inc(sum(identity.truncated for identity in identities.values()))
-            if folded.refused:
-                metrics.FACTS_REFUSED.inc(folded.refused)
-                log.warning("facts_refused", facts=folded.refused)
 
-        return count
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What a transaction did, to be counted once it is committed."""
+
+    changes: Sequence[Change]
+    history: Plan
+    truncated: int
+
+    def count(self) -> None:
+        metrics.LABELS_TRUNCATED.inc(self.truncated)
+        for change in self.changes:
+            before = "none" if change.before is None else change.before.status
+            if before != change.after.status:
+                metrics.STATUS_CHANGES.labels(before, change.after.status).inc()
+        openings, closings = self.history.openings, self.history.closings
+        metrics.CONNECTS.inc(len(openings))
+        ended = [(row.connected_at, row.disconnected_at) for row in openings if row.disconnected_at is not None]
+        ended += [(closing.connected_at, closing.disconnected_at) for closing in closings]
+        metrics.DISCONNECTS.inc(len(ended))
+        for began_at, ended_at in ended:
+            metrics.CONNECTION_SECONDS.observe(max(0.0, (ended_at - began_at).total_seconds()))
 
 
 def _entries(
@@ -103,16 +159,3 @@ def _plan(deltas: Sequence[AgentDelta], changes: dict[Key, Change]) -> Plan:
             stored = Stored(before.epoch, before.connected_at, before.connected_sequence, before.link == "connected")
         plan(delta, stored, history)
     return history
-
-
-def _count(changes: Sequence[Change], history: Plan) -> None:
-    for change in changes:
-        before = "none" if change.before is None else change.before.status
-        if before != change.after.status:
-            metrics.STATUS_CHANGES.labels(before, change.after.status).inc()
-    metrics.CONNECTS.inc(len(history.openings))
-    ended = [(row.connected_at, row.disconnected_at) for row in history.openings if row.disconnected_at is not None]
-    ended += [(closing.connected_at, closing.disconnected_at) for closing in history.closings]
-    metrics.DISCONNECTS.inc(len(ended))
-    for began_at, ended_at in ended:
-        metrics.CONNECTION_SECONDS.observe(max(0.0, (ended_at - began_at).total_seconds()))

@@ -7,6 +7,7 @@ seen makes the usual case one look-up.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ BODIES_LOCK = 0x0B0D1E5
 SEEN_TEXTS = 20_000
 GC_BATCH = 5_000
 MAX_FILES = 100
+LARGE_BYTES = 32_768
 _LEFT_OUT = "[LEFT OUT: {} bytes]"
 
 _SHARE = "SELECT pg_advisory_xact_lock_shared($1)"
@@ -77,7 +79,7 @@ class EffectiveConfigStore:
         for delta in deltas:
             if delta.effective_config is None:
                 continue
-            body_hash = self._hash_of(delta.effective_config)
+            body_hash = await self._hash_of(delta.effective_config)
             references.append((*delta.key, *delta.effective_config_fence, body_hash))
             sources.setdefault((delta.tenant_id, body_hash), delta.effective_config)
         if not references:
@@ -104,12 +106,14 @@ class EffectiveConfigStore:
         if new:
             await connection.execute(_KEEP, *map(list, zip(*new, strict=True)))
 
-    def _hash_of(self, config: opamp.EffectiveConfig) -> bytes:
+    async def _hash_of(self, config: opamp.EffectiveConfig) -> bytes:
         """Hash of the text without secrets; remembered by the hash of the text with them."""
         raw = hashlib.sha256(config.SerializeToString(deterministic=True)).digest()
         known = self._seen.get(raw)
         if known is None:
-            cleaned = self._clean(config)
+            # A long text takes a moment; heartbeats must not wait for it.
+            large = config.ByteSize() > LARGE_BYTES
+            cleaned = await asyncio.to_thread(self._clean, config) if large else self._clean(config)
             known = hashlib.sha256(cleaned.SerializeToString(deterministic=True)).digest()
             self._seen[raw] = known
             if len(self._seen) > SEEN_TEXTS:

@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 import yaml
 
 MASK = "[REDACTED]"
+MAX_DEPTH = 64
+"""The parser's time grows with length times depth; deeper documents are judged line by line."""
+
+MAX_EVENTS = 30_000
+"""A configuration of 100 KiB has some 10,000; beyond this the cheaper way must do."""
+
 _QUOTED_MASK = f'"{MASK}"'
 
 _WORDS = (
@@ -35,10 +41,14 @@ _USERINFO = re.compile(r"(://[^/\s:@\"']{0,256}:)[^/\s@\"']{1,1024}(@)")
 _INLINE_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _WORTH_A_LOOK = re.compile(_WORDS + r"|://[^/\s:@]+:[^/\s@]+@|basic\s", re.IGNORECASE)
 _LINE = re.compile(
-    rf"^(?P<head>\s*(?:-\s+)?[\"']?[\w.\-/ ]*(?:{_WORDS})[\w.\-/ ]*[\"']?\s*[:=]\s*)"
-    r"(?P<value>.*?)(?P<end>,?\s*)$",
+    rf"(?:- {{1,8}})?[\"']?[\w.\-/ ]{{0,128}}(?:{_WORDS})[\w.\-/ ]{{0,128}}[\"']?\s{{0,8}}[:=]\s{{0,8}}",
     re.IGNORECASE,
 )
+"""Head of a line whose value must not be kept. All repeats are bounded: the lines are a stranger's."""
+
+
+_INLINE_VALUE = re.compile(r"""[\w.\-]{0,64}\\{0,4}["']?\s{0,8}[:=]\s{0,8}("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}\]"']+)""")
+"""What follows a secret word inside a line: the rest of its key, and the value."""
 
 
 def is_secret_key(key: str) -> bool:
@@ -55,11 +65,11 @@ def redact(body: bytes) -> bytes:
     text = body.decode("utf-8", "surrogateescape")
     if _WORTH_A_LOOK.search(text) is None:
         return body
-    text = _PEM.sub(_QUOTED_MASK if "\n" not in text[:1] else MASK, text)
+    text = _PEM.sub(MASK, text)
     try:
         text = _redact_tree(text)
     except (yaml.YAMLError, UnicodeError, ValueError):
-        text = _redact_lines(text)
+        text = _redact_inline(_redact_lines(text))
     text = _INLINE_BEARER.sub(rf"\1 {MASK}", text)
     text = _USERINFO.sub(rf"\1{MASK}\2", text)
     return text.encode("utf-8", "surrogateescape")
@@ -84,34 +94,55 @@ class _Frame:
 
 def _redact_tree(text: str) -> str:
     """Splice masks over the scalars of secret keys."""
-    spans: list[tuple[int, int]] = []
-    anchored: dict[str, tuple[int, int]] = {}
-    wanted_anchors: set[str] = set()
-    frames: list[_Frame] = []
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        frame = frames[-1] if frames else None
+    reader = _TreeReader()
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+        if count > MAX_EVENTS:
+            raise yaml.YAMLError
+        reader.take(event)
+    return _splice(text, reader.secret_spans())
+
+
+class _TreeReader:
+    """Follows a stream of YAML events and remembers where secrets stand."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int]] = []
+        self._anchored: dict[str, tuple[int, int]] = {}
+        self._wanted_anchors: set[str] = set()
+        self._frames: list[_Frame] = []
+
+    def take(self, event: yaml.Event) -> None:
+        """Take one event into account."""
+        frame = self._frames[-1] if self._frames else None
         if isinstance(event, yaml.ScalarEvent):
-            if event.start_mark is None or event.end_mark is None:
-                raise yaml.YAMLError
-            span = (event.start_mark.index, event.end_mark.index)
-            if event.anchor:
-                anchored[event.anchor] = span
-            if frame is not None and _scalar(frame, event.value, span):
-                spans.append(span)
+            self._take_scalar(frame, event)
         elif isinstance(event, yaml.AliasEvent):
             if frame is not None and event.anchor and _is_secret_here(frame):
-                wanted_anchors.add(event.anchor)
+                self._wanted_anchors.add(event.anchor)
             _value_read(frame)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             secret = frame is not None and _is_secret_here(frame)
-            frames.append(_Frame(isinstance(event, yaml.MappingStartEvent), secret))
+            if len(self._frames) >= MAX_DEPTH:
+                raise yaml.YAMLError
+            self._frames.append(_Frame(isinstance(event, yaml.MappingStartEvent), secret))
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            ended = frames.pop()
+            ended = self._frames.pop()
             if ended.named and is_secret_key(ended.named):
-                spans.extend(ended.value_spans)
-            _value_read(frames[-1] if frames else None)
-    spans.extend(anchored[anchor] for anchor in wanted_anchors if anchor in anchored)
-    return _splice(text, spans)
+                self._spans.extend(ended.value_spans)
+            _value_read(self._frames[-1] if self._frames else None)
+
+    def secret_spans(self) -> list[tuple[int, int]]:
+        """Tell where secrets stand, those a secret key only points to included."""
+        return self._spans + [self._anchored[anchor] for anchor in self._wanted_anchors if anchor in self._anchored]
+
+    def _take_scalar(self, frame: _Frame | None, event: yaml.ScalarEvent) -> None:
+        if event.start_mark is None or event.end_mark is None:
+            raise yaml.YAMLError
+        span = (event.start_mark.index, event.end_mark.index)
+        if event.anchor:
+            self._anchored[event.anchor] = span
+        if frame is not None and _scalar(frame, event.value, span):
+            self._spans.append(span)
 
 
 def _scalar(frame: _Frame, value: str, span: tuple[int, int]) -> bool:
@@ -162,19 +193,33 @@ def _redact_lines(text: str) -> str:
     lines = []
     deeper_than: int | None = None
     for line in text.splitlines(keepends=True):
-        content = line.rstrip("\r\n")
-        indent = len(content) - len(content.lstrip())
-        if deeper_than is not None and content.strip() and indent > deeper_than:
-            lines.append(line[:indent] + MASK + line[len(content) :])
+        body = line.strip()
+        indent = len(line) - len(line.lstrip())
+        ending = line[len(line.rstrip()) :]
+        if deeper_than is not None and body and indent > deeper_than:
+            lines.append(line[:indent] + MASK + ending)
             continue
-        deeper_than = None
-        match = _LINE.match(content)
-        if match is None:
+        head = _LINE.match(body)
+        deeper_than = indent if head is not None else None
+        if head is None:
             lines.append(line)
             continue
-        value = match["value"].strip()
-        deeper_than = indent
-        if _is_a_secret_value(value.strip("\"'")):
-            content = match["head"] + _QUOTED_MASK + match["end"]
-        lines.append(content + line[len(line.rstrip("\r\n")) :])
+        comma = "," if body.endswith(",") else ""
+        value = body[head.end() :].rstrip(",").strip("\"' ")
+        shown = _QUOTED_MASK + comma if _is_a_secret_value(value) else body[head.end() :]
+        lines.append(line[:indent] + head.group() + shown + ending)
     return "".join(lines)
+
+
+def _redact_inline(text: str) -> str:
+    """Mask values that follow a secret word anywhere, as in JSON written on one line."""
+    parts = []
+    position = 0
+    for word in _SECRET_KEY.finditer(text):
+        if word.start() < position:
+            continue
+        found = _INLINE_VALUE.match(text, word.end())
+        if found is not None and MASK[:-1] not in found[1] and _is_a_secret_value(found[1].strip("\"'")):
+            parts += [text[position : found.start(1)], _QUOTED_MASK]
+            position = found.end(1)
+    return "".join([*parts, text[position:]])

@@ -61,7 +61,7 @@ class Settings(ServiceSettings):
     ] = 90
     metrics_refresh_seconds: Annotated[
         _Seconds, Field(description="How old the figures about the fleet on /metrics may be.")
-    ] = 5.0
+    ] = 10.0
     max_report_bytes: Annotated[
         int,
         Field(

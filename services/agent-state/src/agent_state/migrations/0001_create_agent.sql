@@ -101,6 +101,9 @@ CREATE INDEX agent_states ON agent (tenant_id, status, link, health_state, confi
 -- Who must still be asked for its description; nearly always empty.
 CREATE INDEX agent_undescribed ON agent (tenant_id, agent_uid) WHERE described_epoch = 0;
 
+-- Who comes back when heard from on the same connection.
+CREATE INDEX agent_lost ON agent (tenant_id, agent_uid) WHERE lost_epoch = epoch AND closed_epoch < epoch;
+
 -- Who was heard from when, by database time. Narrow, without a second index and with room on every page, so
 -- that a heartbeat is one heap-only update.
 CREATE TABLE agent_presence (

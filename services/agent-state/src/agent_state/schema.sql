@@ -1,0 +1,240 @@
+-- The whole truth about agent-state's own tables; tests/integration/agent_state compares it with the migrations.
+
+--
+-- Every column an agent's words end up in is a register with a fence (epoch, sequence): a write with a
+-- smaller or equal fence changes nothing, so facts may come twice, late, or in any order.
+
+-- Numbers of connections; grow with every connect of the fleet.
+CREATE SEQUENCE connection_epoch AS bigint;
+
+-- Hands out `wanted` numbers in a row and returns the first. The lock keeps two callers from interleaving.
+CREATE FUNCTION allocate_epochs(wanted integer) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    first bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('agent_state.connection_epoch'));
+    first := nextval('connection_epoch');
+    IF wanted > 1 THEN
+        PERFORM setval('connection_epoch', first + wanted - 1);
+    END IF;
+    RETURN first;
+END
+$$;
+
+-- One row per agent. Changes only when something about the agent changes: heartbeats go to agent_presence,
+-- so these pages stay all-visible and counting reads an index alone.
+CREATE TABLE agent (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL CHECK (octet_length(agent_uid) = 16),
+
+    -- Newest fact: the connection it belongs to and its place there.
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    agent_sequence_num bigint NOT NULL DEFAULT 0,
+    gateway_id text NOT NULL DEFAULT '',
+
+    -- Highest epoch a Disconnected fact ended for good.
+    closed_epoch bigint NOT NULL DEFAULT 0,
+    -- Epoch given up for silence or a dead gateway; 0 again when the agent is heard from on it.
+    lost_epoch bigint NOT NULL DEFAULT 0,
+    last_disconnected_at timestamptz,
+    disconnect_reason text NOT NULL DEFAULT '',
+
+    -- Connected fact of this epoch; 0 = only implied by other facts so far.
+    connected_sequence bigint NOT NULL DEFAULT 0,
+    last_connected_at timestamptz NOT NULL,
+    transport smallint NOT NULL DEFAULT 0,
+    remote_address text NOT NULL DEFAULT '',
+
+    capabilities_epoch bigint NOT NULL DEFAULT 0,
+    capabilities_sequence bigint NOT NULL DEFAULT 0,
+    capabilities bigint NOT NULL DEFAULT 0,
+
+    described_epoch bigint NOT NULL DEFAULT 0,
+    described_sequence bigint NOT NULL DEFAULT 0,
+    name text NOT NULL DEFAULT '',
+    version text NOT NULL DEFAULT '',
+    hostname text NOT NULL DEFAULT '',
+    os_type text NOT NULL DEFAULT '',
+    architecture text NOT NULL DEFAULT '',
+
+    health_epoch bigint NOT NULL DEFAULT 0,
+    health_sequence bigint NOT NULL DEFAULT 0,
+    health_state text COLLATE "C" NOT NULL DEFAULT 'unknown'
+        CHECK (health_state IN ('unknown', 'healthy', 'unhealthy')),
+    health_error text NOT NULL DEFAULT '',
+    health_status text NOT NULL DEFAULT '',
+
+    config_epoch bigint NOT NULL DEFAULT 0,
+    config_sequence bigint NOT NULL DEFAULT 0,
+    config_state text COLLATE "C" NOT NULL DEFAULT 'unset'
+        CHECK (config_state IN ('unset', 'applying', 'applied', 'failed')),
+    config_error text NOT NULL DEFAULT '',
+    remote_config_hash bytea NOT NULL DEFAULT '',
+
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+
+    -- The one place where the status of an agent is decided.
+    link text COLLATE "C" GENERATED ALWAYS AS (
+        CASE WHEN epoch > closed_epoch AND epoch > lost_epoch THEN 'connected' ELSE 'disconnected' END
+    ) STORED,
+    status text COLLATE "C" GENERATED ALWAYS AS (
+        CASE
+            WHEN epoch <= closed_epoch OR epoch <= lost_epoch THEN 'offline'
+            WHEN health_state = 'unhealthy' OR config_state = 'failed' THEN 'error'
+            ELSE 'online'
+        END
+    ) STORED,
+    -- What `search` looks through.
+    search_text text GENERATED ALWAYS AS (
+        lower(name || ' ' || hostname || ' ' || version) || ' ' || encode(agent_uid, 'hex')
+    ) STORED,
+
+    PRIMARY KEY (tenant_id, agent_uid)
+);
+
+CREATE INDEX agent_created_at ON agent (tenant_id, created_at, agent_uid);
+CREATE INDEX agent_name ON agent (tenant_id, name, agent_uid);
+-- Answers the status summary without touching the table.
+CREATE INDEX agent_states ON agent (tenant_id, status, link, health_state, config_state);
+-- Who must still be asked for its description; nearly always empty.
+CREATE INDEX agent_undescribed ON agent (tenant_id, agent_uid) WHERE described_epoch = 0;
+
+-- Who comes back when heard from on the same connection.
+CREATE INDEX agent_lost ON agent (tenant_id, agent_uid) WHERE lost_epoch = epoch AND closed_epoch < epoch;
+
+-- Who was heard from when, by database time. Narrow, without a second index and with room on every page, so
+-- that a heartbeat is one heap-only update.
+CREATE TABLE agent_presence (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    epoch bigint NOT NULL,
+    gateway_id text COLLATE "C" NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, agent_uid)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
+-- An agent deleted by a person: facts of this epoch and older ones still under way must not bring it back.
+CREATE TABLE agent_tombstone (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    epoch bigint NOT NULL,
+    gateway_id text NOT NULL DEFAULT '',
+    deleted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, agent_uid)
+);
+
+CREATE TABLE agent_description (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    -- Every attribute as text, as selectors see it.
+    labels jsonb NOT NULL,
+    -- Serialised opamp.proto.v1.AgentDescription.
+    report bytea NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, agent_uid)
+);
+
+CREATE INDEX agent_description_labels ON agent_description USING gin (labels jsonb_path_ops);
+
+-- Serialised opamp.proto.v1.ComponentHealth: the whole tree.
+CREATE TABLE agent_health (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    report bytea NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, agent_uid)
+);
+
+-- Serialised opamp.proto.v1.AvailableComponents.
+CREATE TABLE agent_components (LIKE agent_health INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, agent_uid));
+
+-- Serialised opamp.proto.v1.CustomCapabilities.
+CREATE TABLE agent_custom_capabilities (
+    LIKE agent_health INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, agent_uid)
+);
+
+-- Serialised opamp.proto.v1.PackageStatuses.
+CREATE TABLE agent_package_statuses (
+    LIKE agent_health INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, agent_uid)
+);
+
+-- Serialised opamp.proto.v1.ConnectionSettingsStatus.
+CREATE TABLE agent_connection_settings_status (
+    LIKE agent_health INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, agent_uid)
+);
+
+-- Serialised opamp.proto.v1.EffectiveConfig with secrets taken out, once per distinct text.
+CREATE TABLE effective_config_body (
+    tenant_id text COLLATE "C" NOT NULL,
+    body_hash bytea NOT NULL CHECK (octet_length(body_hash) = 32),
+    body bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, body_hash)
+);
+
+CREATE TABLE effective_config (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    body_hash bytea NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, agent_uid)
+);
+
+CREATE INDEX effective_config_hash ON effective_config (tenant_id, body_hash);
+
+-- Connection history. Weekly partitions are made ahead and dropped by the sweeper; the default one takes
+-- what no week claims. The key is also the order of the history.
+CREATE TABLE agent_connection (
+    tenant_id text COLLATE "C" NOT NULL,
+    agent_uid bytea NOT NULL,
+    connected_at timestamptz NOT NULL,
+    epoch bigint NOT NULL,
+    disconnected_at timestamptz,
+    duration_seconds double precision GENERATED ALWAYS AS (
+        CASE
+            WHEN disconnected_at > connected_at THEN extract(epoch FROM disconnected_at - connected_at)::double precision
+            WHEN disconnected_at IS NOT NULL THEN 0
+        END
+    ) STORED,
+    disconnect_reason text NOT NULL DEFAULT '',
+    -- 0 open, 1 closed by inference (replaced, gateway lost, heartbeat timeout), 2 closed by its own fact.
+    closed_by smallint NOT NULL DEFAULT 0,
+    gateway_id text NOT NULL DEFAULT '',
+    remote_address text NOT NULL DEFAULT '',
+    transport smallint NOT NULL DEFAULT 0,
+    -- True while no Connected fact told of it, only later ones.
+    implied boolean NOT NULL DEFAULT false,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, agent_uid, connected_at, epoch)
+) PARTITION BY RANGE (connected_at);
+
+CREATE TABLE agent_connection_rest PARTITION OF agent_connection DEFAULT;
+
+-- A gateway lives as long as its lease, by database time.
+CREATE TABLE gateway_lease (
+    gateway_id text COLLATE "C" PRIMARY KEY,
+    expires_at timestamptz NOT NULL,
+    connections bigint NOT NULL DEFAULT 0
+);
+
+-- Tokens that let agents in. Only the hash of the text is kept.
+CREATE TABLE enrolment_token (
+    tenant_id text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    token_hash bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+    name text NOT NULL,
+    created_by text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
