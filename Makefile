@@ -19,10 +19,10 @@ help:  ## Print this map
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use it
-demo: $(VENV)/.ready  ## Bring up the whole platform with a simulated fleet of 25 agents (Ctrl-C ends it)
+demo: $(VENV)/.installed  ## Bring up the whole platform with a simulated fleet of 25 agents (Ctrl-C ends it)
 	@$(PY) -m devstack demo
 
-run: $(VENV)/.ready  ## Bring up the whole platform without agents (PORT_BASE=9000 moves every port)
+run: $(VENV)/.installed  ## Bring up the whole platform without agents (PORT_BASE=9000 moves every port)
 	@$(PY) -m devstack run
 
 ##@ With Docker
@@ -39,11 +39,17 @@ images:  ## Build one image per service
 ##@ Set up
 setup: $(VENV)/.ready  ## Make the virtual environment with everything in it
 
-$(VENV)/.ready: constraints.txt requirements-dev.txt $(foreach room,$(ROOMS),$(room)/pyproject.toml)
+# What running needs; tools for developers come on top of it.
+$(VENV)/.installed: constraints.txt $(foreach room,$(ROOMS),$(room)/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "OpAMP Platform needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
-	@echo "Setting up $(VENV) (about a minute the first time) ..."
+	@echo "Setting up $(VENV) (a minute or two the first time) ..."
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -c constraints.txt $(EDITABLE) -r requirements-dev.txt || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
+	@$(PIP) install -c constraints.txt $(EDITABLE) || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.installed requirements-dev.txt
+	@echo "Adding the tools for developers ..."
+	@$(PIP) install -c constraints.txt -r requirements-dev.txt || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
 	@touch $@
 
 lock:  ## Resolve every dependency afresh into constraints.txt
@@ -79,7 +85,8 @@ k8s-check: $(VENV)/.ready  ## Validate the Kubernetes manifests and the compose 
 	@$(PYTEST) tests/deploy -q $(T)
 
 test: $(VENV)/.ready  ## Every test but the long ones: unit to flow, on real servers
-	@$(PYTEST) -n 2 --dist loadfile --cov --cov-report= tests/unit tests/property tests/contract tests/architecture tests/deploy tests/integration tests/flow $(T)
+	@$(BIN)/coverage erase
+	@FAULT_AGENTS=$(or $(AGENTS),60) $(PYTEST) -n 2 --dist loadfile --cov --cov-report= tests/unit tests/property tests/contract tests/architecture tests/deploy tests/integration tests/flow tests/fault $(T)
 	@$(BIN)/coverage report --fail-under=85
 
 test-unit: $(VENV)/.ready  ## Only what needs no server (T=path narrows)
