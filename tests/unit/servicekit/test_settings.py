@@ -25,6 +25,16 @@ def test_values_come_from_the_environment() -> None:
     assert (settings.port, settings.hosts, settings.log_level) == (99, ("a", "b"), "debug")
 
 
+def test_lists_work_from_the_real_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process reads `a,b` as two values, not as JSON that does not parse."""
+    monkeypatch.setenv("DOOR_HOSTS", "a,b")
+    monkeypatch.setenv("DOOR_PORT", "99")
+
+    settings = load(DoorSettings)
+
+    assert (settings.hosts, settings.port) == (("a", "b"), 99)
+
+
 def test_every_fault_is_told_at_once() -> None:
     """Bad value, unknown name and unreadable file stand together in one error."""
     with pytest.raises(SettingsError) as caught:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from servicekit.log import Format, Level
 
@@ -43,6 +43,17 @@ class ServiceSettings(BaseSettings):
     )
     ops_port: Annotated[int, Field(ge=0, le=65535, description="Ops port; 0 takes a free one.")] = 0
     migrate: Annotated[bool, Field(description="Apply database migrations at start (services with a database).")] = True
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave reading to read(): a second reader of the environment would want lists as JSON."""
+        del settings_cls
+        return (init_settings,)
 
 
 def load(cls: type[S]) -> S:
