@@ -81,7 +81,13 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
 
 async def _listen(room: Room, settings: ApiGatewaySettings, app: web.Application) -> None:
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=10
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=10,
+        # Compressed bodies are refused, so nothing here ever inflates.
+        auto_decompress=False,
     )
     await runner.setup()
     room.on_drain(runner.cleanup)

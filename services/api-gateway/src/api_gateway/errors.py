@@ -5,7 +5,8 @@ What can go wrong here, and the HTTP status each error becomes.
     ├── Invalid
     │   ├── Malformed               400  cannot be read: not JSON, a bad parameter, a bad header
     │   │   ├── BodyTooLarge        413
-    │   │   └── BodyTooSlow         408
+    │   │   ├── BodyTooSlow         408
+    │   │   └── BodyEncoded         415
     │   └── Unprocessable           422  could be read, and its content is refused
     ├── Unauthenticated
     │   ├── BadCredentials          401  login refused; never says which half was wrong
@@ -79,6 +80,13 @@ class BodyTooSlow(Malformed):
 
     code = "body_too_slow"
     status = 408
+
+
+class BodyEncoded(Malformed):
+    """The body is compressed; requests here are small, and what inflates can hurt."""
+
+    code = "body_encoded"
+    status = 415
 
 
 class Unprocessable(Invalid):

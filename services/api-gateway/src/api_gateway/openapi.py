@@ -33,6 +33,7 @@ _PROBLEM_TEXT: dict[int, str] = {
     409: "It exists already, or its state forbids this.",
     412: "It changed since it was read (If-Match).",
     413: "The body is too long.",
+    415: "The body is compressed.",
     422: "The document was read, and its content is refused; details name the fields.",
     429: "Too many requests; see Retry-After.",
     503: "A part that is needed does not answer; see Retry-After.",
@@ -224,7 +225,7 @@ def _problems(route: Route) -> Json:
     if route.permission is not Access.PUBLIC:
         statuses |= {401, 403, 429}
     if route.body is not None:
-        statuses |= {413, 422}
+        statuses |= {413, 415, 422}
     return {
         str(status): {"$ref": f"#/components/responses/Problem{status}"}
         for status in sorted(statuses - set(route.answers))

@@ -21,6 +21,7 @@ from aiohttp.web_exceptions import HTTPException
 
 from api_gateway import metrics
 from api_gateway.errors import (
+    BodyEncoded,
     BodyTooLarge,
     BodyTooSlow,
     Malformed,
@@ -170,6 +171,8 @@ async def _read(
 async def _read_document(route: Route, bounds: Bounds, request: web.Request, language: Language) -> Document | None:
     if route.body is None:
         return None
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BodyEncoded("send the body without Content-Encoding")
     try:
         async with asyncio.timeout(bounds.body_timeout_seconds):
             raw = await request.read()
