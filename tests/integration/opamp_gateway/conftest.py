@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
-
-import pytest
+import hashlib
+from typing import Any
 
 from contracts import streams, subjects
 from fleet.api.v1 import agent_state_pb2 as agents
-from fleet.events.v1 import facts_pb2, offers_pb2, presence_pb2
-from opamp_gateway.app import build
-from opamp_gateway.settings import Settings
+from fleet.events.v1 import facts_pb2, presence_pb2
 from servicekit.bus import Bus, BusMessage
 from servicekit.errors import Unauthenticated, Unavailable
 from servicekit.runner import Room
-from world.eventually import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from devstack.nats import NatsServer
-    from devstack.redis import RedisServer
 
 TOKEN = "oet_1_secret"
 
@@ -58,9 +46,7 @@ class FakeAgentState:
     def of(self, uid: bytes, kind: str) -> list[Any]:
         """List the bodies of an agent's facts of one kind."""
         return [
-            getattr(fact, kind)
-            for fact in self.facts
-            if fact.instance_uid == uid and fact.WhichOneof("kind") == kind
+            getattr(fact, kind) for fact in self.facts if fact.instance_uid == uid and fact.WhichOneof("kind") == kind
         ]
 
     async def _allocate(self, request: agents.AllocateEpochsRequest) -> agents.AllocateEpochsReply:
@@ -72,8 +58,6 @@ class FakeAgentState:
         return agents.AllocateEpochsReply(first=first)
 
     async def _verify(self, request: agents.VerifyEnrolmentTokenRequest) -> agents.VerifyEnrolmentTokenReply:
-        import hashlib
-
         if self.away:
             raise Unavailable("away")
         self.verified += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from ipaddress import ip_network
 
 import pytest
 from gatewaylab.fakes import Lab
@@ -82,7 +83,7 @@ async def test_head_may_come_in_pieces() -> None:
 
 
 async def test_plain_http_is_handed_on_with_its_bytes() -> None:
-    """aiohttp reads it from the first byte."""
+    """Aiohttp reads it from the first byte."""
     lab = Lab()
     door, transport = knock(lab)
 
@@ -143,8 +144,6 @@ async def test_dawdler_is_sent_off() -> None:
 
 async def test_forwarded_address_is_the_peer_behind_a_trusted_proxy() -> None:
     """What Connected tells is the agent, not the proxy."""
-    from ipaddress import ip_network
-
     lab = Lab(Limits(trusted_proxies=(ip_network("10.0.0.0/8"),)))
     door, transport = knock(lab, ("10.0.0.1", 5))
 
@@ -171,12 +170,6 @@ class Tokens:
         return Credential("acme", "t-1")
 
 
-async def checked(lab: Lab) -> None:
-    """Wait until every token is checked."""
-    while len(lab.gateway.errands):
-        await asyncio.sleep(0.001)
-
-
 async def test_token_is_checked_before_the_upgrade() -> None:
     """The peer waits; then it belongs to the token's tenant; the next one is known at once."""
     tokens = Tokens()
@@ -186,7 +179,7 @@ async def test_token_is_checked_before_the_upgrade() -> None:
     door.data_received(said(full()))
     assert transport.written == b""
     tokens.open.set()
-    await checked(lab)
+    await lab.idle()
 
     assert isinstance(transport.protocol, WebSocket)
     assert transport.protocol.credential.tenant_id == "acme"
@@ -196,9 +189,7 @@ async def test_token_is_checked_before_the_upgrade() -> None:
     assert isinstance(other.protocol, WebSocket)
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(Unauthenticated("nobody's"), 401), (Unavailable("away"), 503)]
-)
+@pytest.mark.parametrize(("error", "status"), [(Unauthenticated("nobody's"), 401), (Unavailable("away"), 503)])
 async def test_bad_token_is_refused(error: Exception, status: int) -> None:
     """401 for a bad one, 503 when nobody can say."""
     tokens = Tokens()
@@ -208,7 +199,7 @@ async def test_bad_token_is_refused(error: Exception, status: int) -> None:
     door, transport = knock(lab)
 
     door.data_received(with_headers(Authorization="Bearer oet_1_x"))
-    await checked(lab)
+    await lab.idle()
 
     assert transport.written.startswith(b"HTTP/1.1 %d " % status)
     assert transport.closed
@@ -243,7 +234,7 @@ async def test_peer_that_left_while_its_token_was_checked_is_forgotten() -> None
     door.data_received(with_headers(Authorization="Bearer oet_1_x"))
     door.connection_lost(None)
     tokens.open.set()
-    await checked(lab)
+    await lab.idle()
 
     assert transport.written == b""
     assert lab.gateway.sockets == set()

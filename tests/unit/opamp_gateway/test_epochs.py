@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gatewaylab.fakes import RULES
@@ -25,7 +25,7 @@ class Lab:
         self.numbered: list[Session] = []
         self.late: list[Session] = []
         self.next = 100
-        self.before_answer = lambda: None
+        self.before_answer: Callable[[], None] = lambda: None
         self.desk = EpochDesk(self.allocate, self.clock, on_epoch=self.numbered.append, on_late=self.late.append)
 
     async def allocate(self, count: int) -> int:

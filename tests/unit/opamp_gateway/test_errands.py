@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from opamp_gateway.errands import Errands
+from world.eventually import wait_until
 
 
 async def test_errand_runs_and_is_forgotten() -> None:
@@ -43,7 +44,6 @@ async def test_failure_and_lateness_are_logged(event: str) -> None:
 
     with capture_logs() as logs:
         errands.run(fail() if event == "errand_failed" else asyncio.sleep(10), "job")
-        while len(errands):
-            await asyncio.sleep(0.001)
+        await wait_until(lambda: not len(errands))
 
     assert [entry["event"] for entry in logs] == [event]

@@ -95,4 +95,4 @@ def test_every_kind_has_a_name() -> None:
     """The names are those of the oneof."""
     oneof = facts_pb2.Fact.DESCRIPTOR.oneofs_by_name["kind"]
 
-    assert facts.NAMES == {field.number: field.name for field in oneof.fields}
+    assert {field.number: field.name for field in oneof.fields} == facts.NAMES

@@ -65,11 +65,12 @@ def test_parser_is_idle_between_messages_only() -> None:
     events: list[frames.Event] = []
 
     parser.feed(masked(2, b"x", final=False), events)
-    assert not parser.idle
+    idle = [parser.idle]
     parser.feed(masked(0, b"y") + b"\x82", events)
-    assert not parser.idle
+    idle.append(parser.idle)
     parser.feed(masked(2, b"z")[1:], events)
-    assert parser.idle
+    idle.append(parser.idle)
+    assert idle == [False, False, True]
     assert [payload for _, payload in events] == [b"xy", b"z"]
 
 

@@ -35,7 +35,7 @@ def test_config_offer_reads_as_remote_config_for_its_agent() -> None:
 )
 def test_every_kind_goes_into_its_field(kind: int, field: str) -> None:
     """Presence of the field is the signal, content or none."""
-    assert answer(Offering(kind, b"", b"", "").part).HasField(field)  # type: ignore[arg-type]
+    assert answer(Offering(kind, b"", b"", "").part).HasField(field)
 
 
 def test_full_state_offer_is_the_flag() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from opamp_gateway.polling import MEDIA_TYPE, Poll, Polling, TooLarge, inflate, 
 from opamp_gateway.session import HTTP, Memory
 from opamp_gateway.tokens import Credential, TokenDesk
 from servicekit.errors import Unauthenticated, Unavailable
+from world.eventually import wait_until
 
 
 class Client:
@@ -196,8 +198,6 @@ async def test_token_is_needed() -> None:
             raise Unauthenticated("nobody's")
         return Credential("acme", "t")
 
-    import hashlib
-
     good, away = hashlib.sha256(b"good").digest()[0], False
     lab = Lab()
     lab.gateway.tokens = TokenDesk(verify, lab.clock, good_seconds=1, bad_seconds=1)
@@ -326,9 +326,10 @@ async def test_poll_of_a_live_sockets_agent_is_a_clone() -> None:
     socket, transport = lab.open()
     socket.data_received(said(full()))
     async with client(lab) as agent:
+        transport.take()
         polling = asyncio.ensure_future(agent.say(full()))
-        while not any(opcode == 9 for opcode, _ in transport.frames()):
-            await asyncio.sleep(0.001)
+        await wait_until(lambda: transport.written)
+        assert transport.frames() == [(9, b"")]
         socket.data_received(masked(10, b""))
 
         assert (await polling).HasField("agent_identification")
@@ -341,9 +342,7 @@ async def test_session_another_gateway_served_meanwhile_is_adopted() -> None:
         agent.lab.number(5)
         mine = poll_of(agent.lab).session
         assert mine is not None
-        agent.lab.book.memories[UID] = Memory(
-            "gw-other", 5, HTTP, 1, 3, mine.capabilities, mine.digests
-        )
+        agent.lab.book.memories[UID] = Memory("gw-other", 5, HTTP, 1, 3, mine.capabilities, mine.digests)
 
         told = await agent.say(message(sequence_num=4))
 

@@ -155,7 +155,9 @@ async def test_spool_keeps_the_newest_of_each_agent_and_kind() -> None:
     async with running() as lab:
         lab.sink.away = True
         one, two = session(), session(UID[:15] + b"\xff")
-        lab.publisher.add([Fact(one, facts.DESCRIBED, b"", 1, variant=1), Fact(one, facts.DESCRIBED, b"", 1, variant=2)])
+        lab.publisher.add(
+            [Fact(one, facts.DESCRIBED, b"", 1, variant=1), Fact(one, facts.DESCRIBED, b"", 1, variant=2)]
+        )
         await lab.clock.advance(3)
         for _ in range(500):
             lab.publisher.add([health(one), health(two)])
@@ -219,7 +221,7 @@ async def test_cancelled_batch_is_not_lost() -> None:
     async def publish(_: int, __: bytes) -> None:
         await never.wait()
 
-    lab.sink.publish = publish  # type: ignore[method-assign]
+    lab.sink.publish = publish  # type: ignore[method-assign, assignment]
     fact = health(session())
     task = asyncio.ensure_future(lab.publisher.run(partition_of(UID, PARTITIONS)))
     await lab.clock.advance(1)

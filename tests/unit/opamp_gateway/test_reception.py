@@ -23,12 +23,6 @@ HASH = b"d" * 32
 CONFIG = opamp.AgentRemoteConfig(config_hash=HASH).SerializeToString()
 
 
-async def settle(lab: Lab) -> None:
-    """Wait until no errand runs."""
-    while len(lab.gateway.errands):
-        await asyncio.sleep(0.001)
-
-
 def opened(lab: Lab) -> tuple[WebSocket, FakeTransport]:
     """Open a socket whose agent has introduced itself."""
     socket, transport = lab.open()
@@ -48,7 +42,7 @@ async def test_clone_of_a_live_agent_gets_a_uid_of_its_own() -> None:
     await asyncio.sleep(0)
     assert transport.answers() == []
     first.data_received(masked(10, b""))
-    await settle(lab)
+    await lab.idle()
 
     told = transport.answers()[0]
     assert (told.instance_uid, len(told.agent_identification.new_instance_uid)) == (UID, 16)
@@ -66,7 +60,7 @@ async def test_agent_that_comes_back_replaces_its_dead_connection() -> None:
     second, transport = lab.open()
 
     second.data_received(said(full()))
-    await settle(lab)
+    await lab.idle()
 
     assert not transport.answers()[0].HasField("agent_identification")
     assert lab.gateway.connections.get("default", UID) is second
@@ -80,7 +74,7 @@ async def test_newcomer_that_left_while_the_holder_was_asked_is_forgotten() -> N
     second, transport = lab.open()
     second.data_received(said(full()))
     second.connection_lost(None)
-    await settle(lab)
+    await lab.idle()
 
     assert transport.written == b""
     assert lab.gateway.connections.get("default", UID) is None
@@ -95,7 +89,7 @@ async def test_clone_that_left_is_not_named() -> None:
     await asyncio.sleep(0)
     second.connection_lost(None)
     first.data_received(masked(10, b""))
-    await settle(lab)
+    await lab.idle()
 
     assert transport.written == b""
 
@@ -109,7 +103,7 @@ async def test_socket_takes_over_from_polls() -> None:
     second, transport = lab.open()
 
     second.data_received(said(full()))
-    await settle(lab)
+    await lab.idle()
 
     assert len(transport.answers()) == 1
     assert lab.gateway.connections.get("default", UID) is second
@@ -142,7 +136,7 @@ async def test_holder_elsewhere_is_asked(alive: bool) -> None:
     socket, transport = lab.open()
 
     socket.data_received(said(full()))
-    await settle(lab)
+    await lab.idle()
 
     assert asked == [("gw-other", "default", UID, 5)]
     assert transport.answers()[0].HasField("agent_identification") == alive
@@ -159,7 +153,7 @@ async def test_two_newcomers_at_once_meet() -> None:
     second.data_received(said(full()))
 
     lab.book.let_go()
-    await settle(lab)
+    await lab.idle()
     lab.book.let_go()
 
     assert len(transport.answers()) == 1
@@ -226,7 +220,7 @@ async def test_desired_config_is_fetched_for_the_first_answer() -> None:
     lab.gateway.content._fetch = fetch
     socket, transport = lab.open()
     socket.data_received(said(full()) + said(message(sequence_num=1)))
-    await settle(lab)
+    await lab.idle()
 
     assert [one.HasField("remote_config") for one in transport.answers()] == [True, False]
 
@@ -245,7 +239,7 @@ async def test_config_that_is_not_to_be_had_does_not_hold_the_answer(slow: bool)
     lab.gateway.content._fetch = fetch
     socket, transport = lab.open()
     socket.data_received(said(full()))
-    await settle(lab)
+    await lab.idle()
 
     assert not transport.answers()[0].HasField("remote_config")
     assert socket.session is not None
@@ -258,7 +252,7 @@ async def test_agent_that_left_while_its_config_was_fetched_is_forgotten() -> No
     socket, transport = lab.open()
     socket.data_received(said(full()))
     socket.connection_lost(None)
-    await settle(lab)
+    await lab.idle()
 
     assert transport.written == b""
     assert len(lab.gateway.connections) == 0
@@ -284,7 +278,7 @@ async def test_somebody_quicker_while_the_config_was_fetched_is_replaced() -> No
     second, _ = lab.open()
     first.data_received(said(full()))
     second.data_received(said(full()))
-    await settle(lab)
+    await lab.idle()
 
     assert lab.gateway.connections.get("default", UID) is second
     assert first.gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from gatewaylab.fakes import RULES
@@ -154,9 +155,10 @@ def test_custom_messages_are_never_compared() -> None:
 
 def test_config_status_is_news_whenever_it_differs() -> None:
     """APPLYING, APPLIED and back again are three facts."""
+    applied, applying = opamp.RemoteConfigStatuses_APPLIED, opamp.RemoteConfigStatuses_APPLYING
     session = greeted()
     found = []
-    for number, status in enumerate((2, 1, 2, 2), 1):
+    for number, status in enumerate((applying, applied, applying, applying), 1):
         said = message(sequence_num=number)
         said.remote_config_status.status = status
         said.remote_config_status.last_remote_config_hash = b"h"
@@ -349,8 +351,9 @@ def test_countless_parts_are_refused(limit: str) -> None:
     """Each count has a limit of its own."""
     said = full()
     said.package_statuses.packages["p"].name = "p"
+    changes: dict[str, Any] = {limit: 0}
     with pytest.raises(BadMessage, match="too many"):
-        check_counts(said, replace(RULES, **{limit: 0}))
+        check_counts(said, replace(RULES, **changes))
 
 
 def test_desired_config_is_wanted_when_it_differs() -> None:

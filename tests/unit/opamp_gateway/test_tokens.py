@@ -140,7 +140,9 @@ def test_token_is_found_in_every_place_agents_put_it(headers: dict[str, str]) ->
     assert token_hash_of(headers) == hashlib.sha256(b"oet_1_x").digest()
 
 
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Digest x"}, {"authorization": "Basic ?"}, {"secret-key": " "}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Digest x"}, {"authorization": "Basic ?"}, {"secret-key": " "}]
+)
 def test_no_token_is_no_token(headers: dict[str, str]) -> None:
     """Schemes nobody speaks and empty values count as none."""
     assert token_hash_of(headers) is None

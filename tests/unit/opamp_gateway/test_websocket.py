@@ -221,7 +221,7 @@ async def test_close_of_the_peer_is_answered_and_ends_the_session() -> None:
     socket.connection_lost(None)
 
     assert transport.frames() == [(frames.CLOSE, (1000).to_bytes(2))]
-    assert transport.closed
+    assert transport.is_closing()
     assert last_reason(lab) == "connection closed"
     assert lab.gateway.sockets == set()
 
@@ -416,7 +416,7 @@ async def test_slow_reader_gets_the_newest_when_it_reads_again() -> None:
 
     socket.pause_writing()
     socket.pause_writing()
-    assert not transport.reading
+    assert not transport.is_reading()
     socket.deliver(config(b"\x12\x01a", b"a" * 32))
     socket.deliver(config(b"\x12\x01b", b"b" * 32))
     assert transport.written == b""
@@ -424,7 +424,7 @@ async def test_slow_reader_gets_the_newest_when_it_reads_again() -> None:
     socket.resume_writing()
 
     assert [one.remote_config.config_hash for one in transport.answers()] == [b"b"]
-    assert transport.reading
+    assert transport.is_reading()
     assert lab.gateway.slow == {}
 
 
@@ -438,9 +438,9 @@ async def test_close_waits_for_the_peer_a_moment() -> None:
     socket.data_received(said(message(sequence_num=1)))
     assert [opcode for opcode, _ in transport.frames()] == [8]
     assert socket in lab.gateway.closing
-    assert not transport.closed
+    assert not transport.is_closing()
     socket.data_received(masked(8, (1001).to_bytes(2)))
-    assert transport.closed
+    assert transport.is_closing()
     socket.connection_lost(None)
 
     assert lab.gateway.closing == {}
@@ -459,7 +459,7 @@ async def test_closing_socket_takes_no_offers_and_resumes_nothing() -> None:
     socket.resume_writing()
 
     assert transport.written == b""
-    assert not transport.reading
+    assert not transport.is_reading()
 
 
 async def test_answers_when_the_peer_pongs() -> None:

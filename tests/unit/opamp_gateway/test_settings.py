@@ -1,0 +1,72 @@
+"""What an operator can tell the gateway."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from opamp_gateway.errors import ConfigurationRefused
+from opamp_gateway.limits import Limits
+from opamp_gateway.settings import Settings, environment_of_worker
+from servicekit.settings import SettingsError, read
+
+
+def settings(**given: str) -> Settings:
+    """Read settings from an environment; names without the prefix."""
+    return read(Settings, {f"OPAMP_GATEWAY_{name}": value for name, value in given.items()})
+
+
+def test_defaults_of_settings_are_the_defaults_of_limits() -> None:
+    """One default, not two."""
+    assert settings().limits() == Limits()
+
+
+def test_trusted_proxies_are_networks() -> None:
+    """Several are separated by commas; what is none is named."""
+    assert settings(TRUSTED_PROXIES="10.0.0.0/8, ::1").limits().trusted_proxies == (
+        ip_network("10.0.0.0/8"),
+        ip_network("::1"),
+    )
+    with pytest.raises(ConfigurationRefused, match="TRUSTED_PROXIES"):
+        settings(TRUSTED_PROXIES="nonsense").limits()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "gateway.example"])  # noqa: S104 - what must be refused
+def test_open_door_is_refused_on_a_network(host: str) -> None:
+    """Anybody could come in; the sentence says what to set."""
+    with pytest.raises(ConfigurationRefused, match="AUTHENTICATION=token"):
+        settings(AUTHENTICATION="open", HOST=host).check_open()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AUTHENTICATION": "open"},
+        {"AUTHENTICATION": "open", "HOST": "::1"},
+        {"AUTHENTICATION": "open", "HOST": "localhost"},
+        {"AUTHENTICATION": "token", "HOST": "0.0.0.0"},  # noqa: S104 - with tokens it is fine
+        {"AUTHENTICATION": "open", "HOST": "0.0.0.0", "ALLOW_OPEN_TO_NETWORK": "true"},  # noqa: S104 - on purpose
+    ],
+)
+def test_safe_doors_are_fine(given: dict[str, str]) -> None:
+    """Loopback, tokens, or said on purpose."""
+    settings(**given).check_open()
+
+
+def test_faults_are_named() -> None:
+    """A port that is none, a path without slash."""
+    with pytest.raises(SettingsError, match="OPAMP_GATEWAY_PORT"):
+        settings(PORT="70000")
+    with pytest.raises(SettingsError, match="OPAMP_GATEWAY_PATH"):
+        settings(PATH="v1")
+
+
+def test_worker_has_its_own_ops_port_and_shares_the_rest() -> None:
+    """It is told to be one process on a shared port."""
+    environment = environment_of_worker(settings(OPS_PORT="9000", WORKERS="4"), 2)
+
+    assert environment["OPAMP_GATEWAY_WORKERS"] == "1"
+    assert environment["OPAMP_GATEWAY_REUSE_PORT"] == "true"
+    assert environment["OPAMP_GATEWAY_OPS_PORT"] == "9002"
+    assert environment_of_worker(settings(), 2)["OPAMP_GATEWAY_OPS_PORT"] == "0"
