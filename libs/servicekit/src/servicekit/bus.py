@@ -316,7 +316,9 @@ class Bus:
 
     async def ensure_stream(self, spec: StreamSpec, replicas: int = 1) -> StreamState:
         """
-        Make the stream if it is not there; leave one that is.
+        Make the stream if it is not there; leave one that is, but for giving it more copies.
+
+        Whoever comes first makes it, so the service that knows how many copies it shall have may come later.
 
         Raises:
             Unavailable: JetStream does not answer.
@@ -338,6 +340,8 @@ class Bus:
                         num_replicas=replicas,
                     )
                 )
+            if (info.config.num_replicas or 1) < replicas:
+                info = await self.js.update_stream(info.config, num_replicas=replicas)
         except (NatsError, TimeoutError, OSError) as error:
             raise Unavailable("JetStream does not answer") from error
         return StreamState(str(info.created), info.state.last_seq)
