@@ -303,5 +303,7 @@ def test_production_runs_three_bus_servers() -> None:
     spec = named("StatefulSet", "nats", "overlays/prod")["spec"]
     conf = named("ConfigMap", "nats", "overlays/prod")["data"]["nats.conf"]
 
-    assert spec["replicas"] == conf.count("nats://nats-") == 3
+    copies = named("ConfigMap", "agent-state", "overlays/prod")["data"]["AGENT_STATE_STREAM_REPLICAS"]
+
+    assert spec["replicas"] == conf.count("nats://nats-") == int(copies) == 3
     assert "cluster {" not in named("ConfigMap", "nats")["data"]["nats.conf"]
