@@ -76,7 +76,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: 
         table.add_column(column.upper(), overflow="ellipsis" if terminal else "ignore", no_wrap=True)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    out().print(table)
+    _print(table)
 
 
 def show_fields(fields: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ def show_fields(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if value not in (None, "", {}, []):
             table.add_row(name, _cell(value))
-    out().print(table)
+    _print(table)
 
 
 def ago(timestamp: str | None, now: datetime | None = None) -> str:
@@ -112,6 +112,14 @@ def ago(timestamp: str | None, now: datetime | None = None) -> str:
 def pairs(labels: Mapping[str, Any] | None) -> str:
     """Write labels as `a=1,b=2`, sorted."""
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
+
+
+def _print(table: Table) -> None:
+    """Print a table; rich pads its last column, which a pipe would carry along."""
+    console = out()
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def _cell(value: Any) -> str:

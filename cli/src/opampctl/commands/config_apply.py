@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import math
 import sys
 from typing import Annotated, Any
 
@@ -9,7 +12,7 @@ import typer
 
 from opampctl.client import ApiError, Client, quoted
 from opampctl.commands.config import PATH, Name, differences
-from opampctl.commands.shared import Output, Watch, find_agent, label_pairs, repeat
+from opampctl.commands.shared import Output, Watch, duration, find_agent, label_pairs, repeat
 from opampctl.exits import CommandError, Exit
 from opampctl.manifest import Draft, read_drafts, read_text
 from opampctl.output import Format, err, out, show_data, show_fields, show_table
@@ -116,13 +119,22 @@ def push(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def status(context: typer.Context, name: Name, *, watch: Watch = False, output: Output = Format.TABLE) -> None:
+def status(
+    context: typer.Context,
+    name: Name,
+    *,
+    watch: Watch = False,
+    timeout: Annotated[
+        float, typer.Option(parser=duration, metavar="DURATION", help="How long to watch at most.")
+    ] = "forever",  # type: ignore[assignment]  # typer parses the default
+    output: Output = Format.TABLE,
+) -> None:
     """
     Show how many agents should run a configuration and how far they are.
 
-    With --watch it ends when no agent is on its way any more, with exit code 8 if any failed.
+    With --watch it ends when none is on its way any more or none is connected; exit code 8 if any failed or is late.
 
-    Example: opampctl config status edge --watch
+    Example: opampctl config status edge --watch --timeout 60s
     """
 
     async def work(client: Client) -> dict[str, Any]:
@@ -136,14 +148,21 @@ def status(context: typer.Context, name: Name, *, watch: Watch = False, output: 
             )
             if last != previous:
                 _show_status(last, output)
-            return not any(last.get("state_counts", {}).get(state) for state in UNDERWAY)
+            return not _under_way(last) or not last.get("connected")
 
-        await repeat(show, watch=watch)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if math.isinf(timeout) else timeout):
+                await repeat(show, watch=watch)
         return last
 
     last = session_of(context).run(work)
+    if not watch:
+        return
+    late = _under_way(last)
+    if late:
+        err().print(f"{late} agents are not there yet, {last.get('connected', 0)} are connected.")
     counts = last.get("state_counts") or {}
-    if watch and (counts.get("failed") or counts.get("timed_out")):
+    if late or counts.get("failed") or counts.get("timed_out"):
         raise typer.Exit(Exit.PARTIAL)
 
 
@@ -171,6 +190,11 @@ async def _apply_one(client: Client, draft: Draft, *, dry_run: bool) -> dict[str
         return {"name": draft.name, "action": "unchanged", "version": version, "diff": []}
     lines = list(differences(current, {**current, **wanted, "version": version}))
     return {"name": draft.name, "action": "updated", "version": version, "diff": lines}
+
+
+def _under_way(found: dict[str, Any]) -> int:
+    counts = found.get("state_counts") or {}
+    return sum(int(counts.get(state) or 0) for state in UNDERWAY)
 
 
 def _show_status(found: dict[str, Any], output: Format) -> None:

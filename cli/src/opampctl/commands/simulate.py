@@ -166,10 +166,17 @@ async def _run(fleet: Fleet, duration_seconds: float, *, quiet: bool, ready_file
     gc.collect()
     gc.freeze()  # the agents stay; collecting them again and again would stop every one of them for a moment
     gc.set_threshold(50_000, 50, 1000)
+    failure: Exception | None = None
+    summary = fleet.snapshot()
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_watch(fleet, quiet=quiet, ready_file=ready_file))
-        summary = await fleet.run(duration_seconds)
+        try:
+            summary = await fleet.run(duration_seconds)
+        except (OSError, TooManyAgentsError) as error:
+            failure = error  # raised below, where the group cannot wrap it
         watching.cancel()
+    if failure is not None:
+        raise failure
     return summary
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opampctl.simulate.stage import Stage
 
 CONTENT_TYPE = "application/x-protobuf"
-GZIP_FROM_BYTES = 1024
+GZIP_FROM_BYTES = 512
 """Shorter bodies grow when compressed."""
 REQUEST_SECONDS = 30.0
 _CONNECTIONS = 1000

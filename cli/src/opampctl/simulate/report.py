@@ -45,9 +45,11 @@ def progress_line(snapshot: Snapshot, previous: Snapshot | None = None) -> str:
         parts.append(f"{sent / (snapshot.elapsed_seconds - previous.elapsed_seconds):.0f} messages/s")
     if counters["reconnects"]:
         parts.append(f"reconnects {counters['reconnects']}")
-    if snapshot.errors and snapshot.connected < snapshot.agents:
-        kind = max(snapshot.errors, key=lambda name: snapshot.errors[name])
-        parts.append(f"{snapshot.errors[kind]} x {kind}" + (f": {_MEANINGS[kind]}" if kind in _MEANINGS else ""))
+    before = previous.errors if previous is not None else {}
+    errors = {kind: count - before.get(kind, 0) for kind, count in snapshot.errors.items()}
+    kind = max(errors, key=lambda name: errors[name], default="")
+    if kind and errors[kind] and snapshot.connected < snapshot.agents:
+        parts.append(f"{errors[kind]} x {kind}" + (f": {_MEANINGS[kind]}" if kind in _MEANINGS else ""))
     return "  ".join(parts)
 
 

@@ -1,0 +1,140 @@
+"""What both transports have in common: statuses, sequence numbers, commands."""
+
+from __future__ import annotations
+
+import pytest
+from opamp_double import fleet_options, opamp_double, remote_config
+
+from opamp.v1 import opamp_pb2 as opamp
+from opampctl.simulate import Fleet, Transport
+from world.eventually import wait_until as eventually
+
+APPLYING, APPLIED, FAILED = (
+    opamp.RemoteConfigStatuses_APPLYING,
+    opamp.RemoteConfigStatuses_APPLIED,
+    opamp.RemoteConfigStatuses_FAILED,
+)
+
+
+@pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
+async def test_configuration_is_applied_and_reported(transport: Transport) -> None:
+    """An agent reports APPLYING, then APPLIED with the new effective configuration; the rejecting one FAILED."""
+    async with opamp_double() as server:
+        server.desired = remote_config("receivers: {}")
+        config_hash = server.desired.config_hash
+        async with Fleet(fleet_options(server, transport=transport, reject=1)) as fleet:
+            good, bad = fleet.agents[1], fleet.agents[0]
+
+            await eventually(
+                lambda: [status.status for status in server.statuses(good.uid)][-1:] == [APPLIED], within=5
+            )
+            await eventually(lambda: [status.status for status in server.statuses(bad.uid)][-1:] == [FAILED], within=5)
+
+            assert [status.status for status in server.statuses(good.uid)] == [APPLYING, APPLIED]
+            assert good.applied_hash == config_hash
+            assert good.receipts_of(config_hash) == 1
+            body = server.of(good.uid)[-1].effective_config.config_map.config_map["config.yaml"].body
+            assert body == b"receivers: {}"
+            assert "refused the configuration" in server.statuses(bad.uid)[-1].error_message
+            assert bad.applied_hash == b""
+            snapshot = fleet.snapshot()
+            assert (snapshot.applied, snapshot.failed) == (2, 1)
+            assert snapshot.configs == {config_hash.hex(): 2}
+
+
+async def test_sequence_numbers_have_no_gap() -> None:
+    """The sequence number grows by one with each message of an agent, goodbye included."""
+    async with opamp_double() as server:
+        async with Fleet(fleet_options(server, agents=1, heartbeat_seconds=0.02)) as fleet:
+            agent = fleet.agents[0]
+            await eventually(lambda: len(server.of(agent.uid)) > 5, within=5)
+
+        numbers = [message.sequence_num for message in server.of(agent.uid)]
+        assert numbers == list(range(len(numbers)))
+        assert server.messages[-1].HasField("agent_disconnect")
+        assert fleet.statistics.heartbeats >= 4
+
+
+async def test_report_full_state_and_new_identity_are_honoured() -> None:
+    """The server's ReportFullState is answered at once, and a new instance_uid is used from then on."""
+    new_uid = bytes(range(16))
+    async with opamp_double() as server, Fleet(fleet_options(server, agents=1)) as fleet:
+        agent = fleet.agents[0]
+        await eventually(lambda: len(server.sockets) == 1, within=5)
+        old_uid = agent.uid
+        request = opamp.ServerToAgent(flags=opamp.ServerToAgentFlags_ReportFullState)
+        request.agent_identification.new_instance_uid = new_uid
+
+        await server.send(old_uid, server.sockets[old_uid], request)
+
+        await eventually(lambda: server.of(new_uid), within=5)
+        assert server.of(new_uid)[0].HasField("agent_description")
+        assert agent.uid == new_uid
+        assert fleet.snapshot().counters["full_states_requested"] == 1
+
+
+async def test_restart_command_brings_the_agent_back() -> None:
+    """On a restart command an agent says goodbye, reconnects and reports a new start time."""
+    async with opamp_double() as server, Fleet(fleet_options(server, agents=1)) as fleet:
+        agent = fleet.agents[0]
+        await eventually(lambda: len(server.sockets) == 1, within=5)
+        started = agent.started_unix_nano
+        command = opamp.ServerToAgent()
+        command.command.SetInParent()
+
+        await server.send(agent.uid, server.sockets[agent.uid], command)
+
+        await eventually(lambda: server.connects == 2 and agent.connected, within=5)
+        assert any(message.HasField("agent_disconnect") for message in server.messages)
+        assert agent.started_unix_nano > started
+
+
+@pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
+async def test_overloaded_server_is_given_a_pause(transport: Transport) -> None:
+    """After Unavailable with retry_info an agent is silent for that long, then says everything again."""
+    async with opamp_double() as server:
+        chosen = fleet_options(server, agents=1, transport=transport, heartbeat_seconds=0.05, uid_seed="pause")
+        fleet = Fleet(chosen)
+        busy = opamp.ServerToAgent()
+        busy.error_response.type = opamp.ServerErrorResponseType_Unavailable
+        busy.error_response.retry_info.retry_after_nanoseconds = 400_000_000
+        server.replies[fleet.agents[0].uid] = busy
+        async with fleet:
+            await eventually(lambda: len(server.messages) >= 2, within=5)
+
+            assert server.messages[1].HasField("agent_description")
+            assert fleet.snapshot().elapsed_seconds >= 0.4
+
+
+async def test_newer_configuration_replaces_the_one_being_applied() -> None:
+    """Two pushes in a row end with one outcome, that of the second."""
+    async with opamp_double() as server, Fleet(fleet_options(server, agents=1, apply_delay_seconds=0.2)) as fleet:
+        await eventually(lambda: len(server.sockets) == 1, within=5)
+        newest = remote_config("b: 2")
+
+        await server.push(remote_config("a: 1"))
+        await server.push(newest)
+
+        await eventually(lambda: fleet.agents[0].applied_hash == newest.config_hash, within=5)
+        assert fleet.snapshot().counters["configs_applied"] == 1
+        assert fleet.snapshot().counters["configs_received"] == 2
+
+
+async def test_health_is_told_at_once() -> None:
+    """A change of health does not wait for the next heartbeat."""
+    async with opamp_double() as server, Fleet(fleet_options(server, agents=1)) as fleet:
+        await eventually(lambda: len(server.sockets) == 1, within=5)
+
+        fleet.set_health(0, healthy=False, error="disk full")
+
+        await eventually(lambda: server.messages[-1].health.last_error == "disk full", within=5)
+
+
+async def test_failures_happen_at_the_chosen_rate() -> None:
+    """With a fail rate of 1 every configuration fails with the transient error."""
+    async with opamp_double() as server:
+        server.desired = remote_config("a: 1")
+        async with Fleet(fleet_options(server, fail_rate=1.0)) as fleet:
+            await eventually(lambda: fleet.snapshot().failed == 3, within=5)
+
+            assert "did not become healthy" in fleet.agents[0].config_error

@@ -1,0 +1,115 @@
+"""`opampctl simulate` as a process: what it prints, writes and ends with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from opamp_double import opamp_double, remote_config
+
+from world.eventually import wait_until as eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rest_double import Run
+
+
+async def start(*words: str) -> asyncio.subprocess.Process:
+    """Start the command as a person would."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "opampctl",
+        "simulate",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
+    """Wait for the end: exit code, stdout, stderr."""
+    async with asyncio.timeout(30):
+        out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_one_agent_needs_endpoint_and_token_only(tmp_path: Path) -> None:
+    """The command `make run` prints works as printed; Ctrl-C says goodbye and prints the summary."""
+    ready = tmp_path / "ready.json"
+    async with opamp_double() as server:
+        server.desired = remote_config("a: 1")
+        words = ("--agents", "1", "--endpoint", server.url, "--token", "oet_1_s", "--ready-file", str(ready))
+        process = await start(*words)
+        await eventually(lambda: ready.exists() and server.statuses_of_all(), within=20)
+
+        process.send_signal(signal.SIGINT)
+        code, out, err = await ended(process)
+
+        assert code == 0
+        assert "1 WebSocket" in out
+        assert "connected 1/1" in err
+        assert json.loads(ready.read_bytes())["pid"] == process.pid
+        assert server.messages[-1].HasField("agent_disconnect")
+        assert server.requests[0]["authorization"] == "Bearer oet_1_s"
+
+
+async def test_summary_as_json_is_alone_on_stdout(tmp_path: Path) -> None:
+    """With -o json and --quiet stdout is one document and stderr is silent."""
+    token = tmp_path / "token"
+    token.write_text("oet_from_file\n")
+    async with opamp_double() as server:
+        process = await start(
+            *("-n", "4", "--endpoint", server.url, "--token-file", str(token), "--transport", "mixed"),
+            *("--http-share", "0.5", "--duration", "1s", "-o", "json", "--quiet", "--label", "site=berlin"),
+        )
+        code, out, err = await ended(process)
+
+        summary = json.loads(out)
+        assert (code, err) == (0, "")
+        assert (summary["websocket"], summary["http"]) == (2, 2)
+        assert summary["latencies"]["connect"]["count"] == 2
+        assert server.requests[0]["authorization"] == "Bearer oet_from_file"
+        assert any("berlin" in str(message.agent_description) for message in server.messages)
+
+
+async def test_nobody_connected_is_exit_7() -> None:
+    """When no agent ever got through, the exit code and the progress tell so."""
+    process = await start("--endpoint", "ws://127.0.0.1:9", "--duration", "2500ms")
+    code, out, err = await ended(process)
+
+    assert code == 7
+    assert "ConnectionRefusedError" in out
+    assert "nobody listens at this address" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--endpoint", "nonsense"), "not an OpAMP endpoint"),
+        (("--label", "x"), "not a label"),
+        (("--environments", ","), "at least one environment"),
+        (("--heartbeat", "soon"), "not a duration"),
+        (("--connect-rate", "fast"), "not a rate"),
+        (("--agents", "0"), "Invalid value"),
+    ],
+)
+def test_wrong_options_are_exit_2(anonymous: Run, words: tuple[str, ...], message: str) -> None:
+    """Each wrong option ends the command before anything connects."""
+    result = anonymous("simulate", *words)
+
+    assert result.exit_code == 2
+    assert message in result.stderr.replace("\n", " ")
+
+
+async def test_unknown_host_is_exit_7() -> None:
+    """A host nobody knows is told in a sentence."""
+    code, _, err = await ended(await start("--endpoint", "ws://no-such-host.invalid:4320"))
+
+    assert code == 7
+    assert "Cannot reach ws://no-such-host.invalid:4320" in err
