@@ -194,6 +194,7 @@ async def test_killed_parts_return(new_run: Callable[..., Run], eventually: Even
         )
 
     await eventually(back, within=30)
+    await eventually(lambda: not set(run.facts["pids"].values()) & {pids["agent-state"], pids["nats"]}, within=10)
 
 
 async def test_two_stacks_stand_side_by_side(new_run: Callable[..., Run], eventually: Eventually) -> None:

@@ -29,9 +29,13 @@ class Story:
     """A supervisor whose clock the test turns."""
 
     def __init__(self) -> None:
-        self.time, self.said, self.child = 100.0, list[str](), Child()
-        self.supervisor = Supervisor(self.said.append, now=lambda: self.time)
+        self.time, self.said, self.child, self.told = 100.0, list[str](), Child(), 0
+        self.supervisor = Supervisor(self.said.append, self.restarted, now=lambda: self.time)
         self.supervisor.watch([cast("Process", self.child)])
+
+    def restarted(self) -> None:
+        """Count the news."""
+        self.told += 1
 
     def later(self, seconds: float) -> None:
         """Let time pass and the supervisor look."""
@@ -57,6 +61,7 @@ def test_dead_child_comes_back_after_a_pause() -> None:
     story.later(FIRST_PAUSE_SECONDS)
 
     assert story.child.starts == 1
+    assert story.told == 1
     assert len(story.said) == 1
     assert "child ended with code -9" in story.said[0]
 

@@ -49,7 +49,7 @@ def _platform(chosen: settings.StackSettings) -> Platform:
 
 def _run(platform: Platform, *, with_demo: bool) -> int:
     demo = Demo(platform) if with_demo else None
-    supervisor = Supervisor(_progress)
+    supervisor = Supervisor(_progress, restarted=platform.write_facts)
     status = 0
     try:
         started = time.monotonic()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 DATABASE = "fleet"
 ADMIN = "admin"
+ADMIN_EXISTS = 3
+"""What `api_gateway create-admin` ends with when there is such a user."""
+
 START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
@@ -157,7 +161,7 @@ class Platform:
     def greet(self) -> None:
         """Make the first admin and the enrolment token, unless an earlier start did."""
         if not self._secrets.admin_password:
-            made = self._run_json(API_GATEWAY, ["create-admin", "--username", ADMIN, "--json"])
+            made = self._make_admin()
             self._secrets = self._secrets.with_admin(made["username"], made["password"])
             self._secrets.save(self.data)
         if not self._secrets.enrolment_token:
@@ -265,6 +269,17 @@ class Platform:
             result[name] = services.service_process(name, "opamp_gateway", settings, port, self.logs)
         return result
 
+    def _make_admin(self) -> dict[str, str]:
+        """Make an admin; under another name when that one exists with a password we do not know."""
+        try:
+            return self._run_json(API_GATEWAY, ["create-admin", "--username", ADMIN, "--json"])
+        except ToolFailed as exc:
+            if exc.code != ADMIN_EXISTS:
+                raise
+        name = f"{ADMIN}-{token_hex(3)}"
+        self.say(f"the database has a user {ADMIN} whose password is not known here; making {name}")
+        return self._run_json(API_GATEWAY, ["create-admin", "--username", name, "--json"])
+
     def _run_json(self, service: str, arguments: list[str]) -> dict[str, str]:
         output = self._run_tool([service.replace("-", "_"), *arguments], self._settings_of(service))
         found: dict[str, str] = json.loads(output.strip().splitlines()[-1])
@@ -287,5 +302,13 @@ class Platform:
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
             message = f"{arguments[0]} {arguments[1]} failed with code {done.returncode}: {said}"
-            raise StackError(message)
+            raise ToolFailed(message, done.returncode)
         return done.stdout
+
+
+class ToolFailed(StackError):
+    """A command of a service ended with another code than 0."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

@@ -113,7 +113,7 @@ class PostgresServer:
             with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as probe:
                 startup = struct.pack("!i", 196608) + b"user\0postgres\0database\0postgres\0\0"
                 probe.sendall(struct.pack("!i", len(startup) + 4) + startup)
-                return probe.recv(1) == b"R"  # it asks for a password; E would be "the system is starting up"
+                return probe.recv(1024)[:1] == b"R"  # it asks for a password; E would be "the system is starting up"
         except OSError:
             return False
 

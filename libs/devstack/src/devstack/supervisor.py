@@ -30,6 +30,9 @@ class Supervisor:
     """Looks after running processes; call tick() a few times a second."""
 
     say: Callable[[str], None]
+    restarted: Callable[[], None] = lambda: None
+    """Called after a process was started again."""
+
     now: Callable[[], float] = time.monotonic
     _watches: list[_Watch] = field(default_factory=list, init=False)
 
@@ -45,6 +48,7 @@ class Supervisor:
                 if now >= watch.restart_at:
                     watch.restart_at, watch.started = None, now
                     watch.process.start()
+                    self.restarted()
             elif not watch.process.alive:
                 self._plan_restart(watch, now)
             else:
