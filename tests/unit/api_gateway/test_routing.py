@@ -173,6 +173,11 @@ async def test_a_body_that_never_ends_is_given_up(client: Client) -> None:
     assert (await problem(await client.post("/things", data=drip()), 408))["code"] == "body_too_slow"
 
 
+async def test_a_nul_in_the_path_is_refused(client: Client) -> None:
+    """No table could be asked for it."""
+    await problem(await client.get("/things/a%00b", headers={"Authorization": "jo"}), 400)
+
+
 async def test_unknown_paths_and_methods_are_problems_too(client: Client) -> None:
     """404 and 405 have the same shape as every error; 405 says what would work."""
     assert (await problem(await client.get("/nowhere"), 404))["code"] == "unknown_route"

@@ -152,6 +152,8 @@ async def _read(
     route: Route, parts: Parts, bounds: Bounds, request: web.Request, principal: Principal | None
 ) -> Call[Any, Any]:
     language = language_of(request.headers.get("Accept-Language"))
+    if any("\x00" in value for value in request.match_info.values()):
+        raise Malformed("the path contains the character U+0000, which no name has")
     pairs = tuple((name, value) for name, value in request.query.items())
     return Call(
         parts=parts,

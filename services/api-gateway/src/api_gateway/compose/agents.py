@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from api_gateway.compose.values import attributes, moment, moment_of_nanos, uid_text
@@ -55,7 +56,7 @@ def agent_view(
         "remote_addr": agent.remote_address,
         "gateway_id": agent.gateway_id,
         "sequence_number": agent.agent_sequence_num,
-        "capabilities": capabilities.names(agent.capabilities),
+        "capabilities": list(_capability_names(agent.capabilities)),
         "remote_config_hash": agent.remote_config_hash.hex(),
         "created_at": moment(agent.created_at),
         "updated_at": moment(agent.updated_at),
@@ -222,6 +223,12 @@ def _package_view(status: opamp_pb2.PackageStatus) -> views.PackageStatus:
         "status": _snake(known.name.removeprefix("PackageStatusEnum_")) if known else str(status.status),
         "error_message": status.error_message,
     }
+
+
+@lru_cache(maxsize=256)
+def _capability_names(bits: int) -> tuple[str, ...]:
+    """Agents of a fleet share a few sets of capabilities; a page of a thousand asks for the same names."""
+    return tuple(capabilities.names(bits))
 
 
 def _snake(name: str) -> str:
