@@ -39,7 +39,9 @@ FAST: dict[str, object] = {
 }
 
 
-def status_fact(uid: bytes, epoch: int, sequence: int, status: str, config_hash: bytes, error: str = "") -> facts_pb2.Fact:
+def status_fact(
+    uid: bytes, epoch: int, sequence: int, status: str, config_hash: bytes, error: str = ""
+) -> facts_pb2.Fact:
     """An agent told what became of a content."""
     said = opamp_pb2.RemoteConfigStatus(
         last_remote_config_hash=config_hash, status=f"RemoteConfigStatuses_{status}", error_message=error
