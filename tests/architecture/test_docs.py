@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from deployment.rooms import ROOT
 
-PAGES = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("deploy/**/*.md")]))
+PAGES = tuple(
+    sorted(
+        [
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").rglob("*.md"),
+            *ROOT.glob("deploy/**/*.md"),
+            *ROOT.glob("services/*/*.md"),
+        ]
+    )
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_PATH = re.compile(r"`((?:services|libs|cli|tests|tools|deploy|docs|proto|benchmarks)/[A-Za-z0-9_./-]+)`")
 TEST = re.compile(r"`(tests/[a-z0-9_/]+\.py)(?:::(\w+))?`")

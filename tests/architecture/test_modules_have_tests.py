@@ -9,6 +9,9 @@ from deployment.tree import Module, has_code, modules
 
 KINDS = ("unit", "property", "integration", "contract", "flow", "fault", "fuzz")
 
+TESTED_FOR_ALL = {"errors", "metrics"}
+"""Declarations without behaviour: tests/architecture/test_errors.py and test_metrics.py see to every one of them."""
+
 TESTED_ELSEWHERE: dict[str, str] = {}
 """Dotted name to where its behaviour is tested instead; a line that is no longer needed fails below."""
 
@@ -34,7 +37,7 @@ def untested() -> set[str]:
     return {
         module.dotted
         for module in modules()
-        if module.name not in {"__main__", "__init__"}
+        if module.name not in {"__main__", "__init__", *TESTED_FOR_ALL}
         and has_code(module.tree())
         and not accepted(module) & known_tests()
     }
