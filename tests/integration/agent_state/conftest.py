@@ -43,6 +43,12 @@ async def connect(url: str) -> asyncpg.Pool:
     return await postgres.connect_pool(url, service="test", max_size=8)
 
 
+async def row_of(pool: asyncpg.Pool, query: str, *arguments: object) -> tuple[object, ...]:
+    """Fetch the first row as a plain tuple; empty when there is none."""
+    row = await pool.fetchrow(query, *arguments)
+    return tuple(row) if row is not None else ()
+
+
 class Applier:
     """Applies batches as the consumer does, without a bus."""
 

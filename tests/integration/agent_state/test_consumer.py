@@ -17,6 +17,8 @@ from world.facts import (
     uid_of,
 )
 
+from .conftest import row_of
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -73,7 +75,7 @@ def a_life(rng: random.Random) -> list[facts.Fact]:
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_order_and_repetition_ends_in_the_same_rows(pool: asyncpg.Pool, apply: Applier, seed: int) -> None:
     """Facts shuffled, repeated and cut into batches anyhow leave what they leave in order."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a reproducible life
     life = a_life(rng)
     for one in life:
         await apply(batch(one))
@@ -92,7 +94,7 @@ async def test_any_order_and_repetition_ends_in_the_same_rows(pool: asyncpg.Pool
 
 async def test_whole_life_in_one_batch_is_the_same_as_in_many(pool: asyncpg.Pool, apply: Applier) -> None:
     """How facts are cut into batches decides nothing."""
-    life = a_life(random.Random(7))
+    life = a_life(random.Random(7))  # noqa: S311 - a reproducible life
     for one in life:
         await apply(batch(one))
     expected = await everything(pool)
@@ -132,13 +134,13 @@ async def test_error_recovers_with_the_next_good_word(pool: asyncpg.Pool, apply:
     """FAILED and unhealthy make an error; APPLIED and healthy end it."""
     uid = uid_of(1)
     await apply(batch(connected(uid, 5), config_status(uid, 5, 2, "FAILED", "no such exporter")))
-    assert await pool.fetchrow("SELECT status, config_error FROM agent") == ("error", "no such exporter")
+    assert await row_of(pool, "SELECT status, config_error FROM agent") == ("error", "no such exporter")
 
     await apply(batch(config_status(uid, 5, 3, "APPLIED"), health(uid, 5, 4, "down")))
     assert await pool.fetchval("SELECT status FROM agent") == "error"
 
     await apply(batch(health(uid, 5, 5)))
-    assert await pool.fetchrow("SELECT status, config_error, health_error FROM agent") == ("online", "", "")
+    assert await row_of(pool, "SELECT status, config_error, health_error FROM agent") == ("online", "", "")
 
 
 async def test_going_offline_keeps_last_seen(pool: asyncpg.Pool, apply: Applier) -> None:

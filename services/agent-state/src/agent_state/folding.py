@@ -149,8 +149,8 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
 
 
 def keys_of(batches: Iterable[facts.FactBatch]) -> set[Key]:
-    """List whom the batches speak of; unsound facts included."""
-    return {(fact.tenant_id, fact.instance_uid) for batch in batches for fact in batch.facts}
+    """List whom the batches speak of, unsound facts left out."""
+    return {(fact.tenant_id, fact.instance_uid) for batch in batches for fact in batch.facts if _is_sound(fact)}
 
 
 def _is_sound(fact: facts.Fact) -> bool:

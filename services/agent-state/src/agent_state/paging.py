@@ -32,7 +32,7 @@ SORT_COLUMNS = {
     "status": "a.status",
     "last_seen_at": "p.last_seen_at",
     "last_connected_at": "a.last_connected_at",
-    "last_disconnected_at": "coalesce(a.last_disconnected_at, '-infinity')",
+    "last_disconnected_at": "coalesce(a.last_disconnected_at, 'epoch')",
     "created_at": "a.created_at",
     "updated_at": "a.updated_at",
 }

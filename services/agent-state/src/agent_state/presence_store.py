@@ -51,10 +51,10 @@ WHERE p.epoch IS NULL OR p.epoch < i.epoch
 _EXPIRED = "SELECT gateway_id FROM gateway_lease WHERE expires_at <= now() AND NOT gateway_id = ANY ($1::text[])"
 _FORGET_LEASES = "DELETE FROM gateway_lease WHERE expires_at < now() - make_interval(secs => $1)"
 _SILENT = """
-SELECT count(*) FILTER (WHERE p.last_seen_at < now() - make_interval(secs => $1)) AS silent, count(*) AS connected
-FROM agent a JOIN agent_presence p ON p.tenant_id = a.tenant_id AND p.agent_uid = a.agent_uid
-WHERE a.link = 'connected'
+SELECT count(*) FROM agent_presence p JOIN agent a ON a.tenant_id = p.tenant_id AND a.agent_uid = p.agent_uid
+WHERE p.last_seen_at < now() - make_interval(secs => $1) AND a.link = 'connected'
 """
+_CONNECTED = "SELECT count(*) FROM agent WHERE link = 'connected'"
 # Both rows are locked: a sign of life being written at this moment keeps its agent out of the set.
 _LOSE = """
 WITH gone AS (
@@ -127,10 +127,15 @@ class PresenceStore:
         """Remove leases that ran out long ago."""
         await self._pool.execute(_FORGET_LEASES, older_than_seconds)
 
-    async def silent(self, threshold_seconds: float) -> tuple[int, int]:
-        """Count agents silent for longer than the threshold, and all that are connected."""
-        row = await self._pool.fetchrow(_SILENT, threshold_seconds)
-        return (row["silent"], row["connected"]) if row is not None else (0, 0)
+    async def silent(self, threshold_seconds: float) -> int:
+        """Count connected agents silent for longer than the threshold."""
+        found: int = await self._pool.fetchval(_SILENT, threshold_seconds)
+        return found
+
+    async def connected(self) -> int:
+        """Count connected agents."""
+        found: int = await self._pool.fetchval(_CONNECTED)
+        return found
 
     async def lose(
         self, connection: Db, threshold_seconds: float, reason: str, gateways: Sequence[str] | None

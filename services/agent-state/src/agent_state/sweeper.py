@@ -120,9 +120,10 @@ class Sweeper:
             metrics.SWEEPS_HELD_BACK.labels("listening").inc()
             return 0
         with metrics.SWEEP_SECONDS.labels("silence").time():
-            silent, connected = await self._store.silent(self._rules.silence_seconds)
+            silent = await self._store.silent(self._rules.silence_seconds)
             if not silent:
                 return 0
+            connected = await self._store.connected()
             if not self._fuse.allows(silent, connected, self._clock.monotonic()):
                 metrics.SWEEPS_HELD_BACK.labels("fuse").inc()
                 log.error("too_many_silent_at_once", silent=silent, connected=connected)
