@@ -2,4 +2,5 @@
 
 from opampctl.main import app
 
-app(prog_name="opampctl")
+if __name__ == "__main__":  # the processes of a large fleet import this file, too
+    app(prog_name="opampctl")

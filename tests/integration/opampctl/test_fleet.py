@@ -39,7 +39,7 @@ async def test_too_many_agents_are_refused_before_any_connects(monkeypatch: pyte
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (300, 300))
     fleet = Fleet(FleetOptions(agents=500))
 
-    with pytest.raises(TooManyAgentsError, match=r"at most 100 here .*--first-index"):
+    with pytest.raises(TooManyAgentsError, match=r"--processes 3"):
         await fleet.run(0.1)
 
 

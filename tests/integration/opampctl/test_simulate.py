@@ -113,3 +113,17 @@ async def test_unknown_host_is_exit_7() -> None:
 
     assert code == 7
     assert "Cannot reach ws://no-such-host.invalid:4320" in err
+
+
+async def test_several_processes_are_one_run() -> None:
+    """With --processes there is one summary, and Ctrl-C ends every process with its goodbyes."""
+    async with opamp_double() as server:
+        process = await start("-n", "6", "--processes", "2", "--endpoint", server.url, "-o", "json")
+        await eventually(lambda: len(server.sockets) == 6, within=30)
+
+        process.send_signal(signal.SIGINT)
+        code, out, _ = await ended(process)
+
+        assert code == 0
+        assert json.loads(out)["agents"] == 6
+        assert sum(message.HasField("agent_disconnect") for message in server.messages) == 6

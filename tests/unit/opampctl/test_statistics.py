@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
-from opampctl.simulate.statistics import Histogram, Statistics, counters_of, latencies_of
+from opampctl.simulate.statistics import Histogram, Standing, Statistics, snapshot_of
 
 
 def test_percentiles_are_within_four_percent() -> None:
@@ -37,6 +38,27 @@ def test_every_counter_and_histogram_is_reported() -> None:
     """Nothing counted is forgotten in the snapshot."""
     statistics = Statistics()
     statistics.configs_received = 3
-    assert counters_of(statistics)["configs_received"] == 3
-    reported = set(counters_of(statistics)) | set(latencies_of(statistics)) | {"errors"}
-    assert reported == set(Statistics.__dataclass_fields__)
+
+    snapshot = snapshot_of(Standing(), statistics)
+
+    assert snapshot.counters["configs_received"] == 3
+    assert set(snapshot.counters) | set(snapshot.latencies) | {"errors"} == set(Statistics.__dataclass_fields__)
+
+
+def test_parts_of_a_fleet_add_up() -> None:
+    """Merging gives what one fleet would have counted."""
+    one, two, whole = Statistics(), Statistics(), Statistics()
+    for index in range(100):
+        part = one if index % 3 else two
+        for statistics in (part, whole):
+            statistics.connects += 1
+            statistics.errors["http_503"] += 1
+            statistics.connect.add(index / 1000)
+    left = Standing(agents=3, connected=2, elapsed_seconds=4.0, configs=Counter(a=1))
+    left.merge(Standing(agents=2, connected=2, elapsed_seconds=5.0, configs=Counter(a=1, b=1)))
+
+    one.merge(two)
+
+    assert snapshot_of(left, one) == snapshot_of(
+        Standing(agents=5, connected=4, elapsed_seconds=5.0, configs=Counter(a=2, b=1)), whole
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import math
 import os
 import signal
@@ -23,8 +22,9 @@ from opampctl.commands.shared import rate as rate_option
 from opampctl.exits import CommandError, Exit
 from opampctl.output import Format, err, out, show_data
 from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
-from opampctl.simulate import Fleet, FleetOptions, TooManyAgentsError, Transport
+from opampctl.simulate import Fleet, FleetOfProcesses, FleetOptions, TooManyAgentsError, Transport
 from opampctl.simulate.options import DEFAULT_ENDPOINT, DEFAULT_ENVIRONMENTS
+from opampctl.simulate.processes import calm_collector
 from opampctl.simulate.report import progress_line, summary_tables
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LIVE_SECONDS = 0.5
 _LINE_SECONDS = 5.0
+_READY_SECONDS = 0.25
 _QUICK_LINES_SECONDS = 1.0
 
 EXAMPLES = """
@@ -46,6 +47,8 @@ Examples:
   opampctl simulate --agents 25 --environments prod,staging,dev --reject 1 --uid-seed demo
 
   opampctl simulate --agents 2000 --churn 20/s --fail-rate 0.05 --apply-delay 1s
+
+  opampctl simulate --agents 50000 --processes 3 --connect-rate 2000/s
 
 Ctrl-C ends it: every agent says goodbye, then the summary is printed.
 """
@@ -91,6 +94,9 @@ def simulate(
     churn: Annotated[
         float, typer.Option(parser=rate_option, metavar="RATE", help="Agents that drop their connection, e.g. 5/s.")
     ] = "0/s",  # type: ignore[assignment]  # typer parses the default
+    processes: Annotated[
+        int, typer.Option(min=1, help="Spread the agents over so many processes (20,000 sockets each).")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Repeats everything random but the ids.")] = 0,
     uid_seed: Annotated[str | None, typer.Option(help="Gives the agents the same ids in every run.")] = None,
     first_index: Annotated[int, typer.Option(min=0, help="Number of the first agent (several processes).")] = 0,
@@ -138,11 +144,12 @@ def simulate(
             ca_file=str(ca_file) if ca_file else None,
             verify_tls=not insecure,
         )
+        fleet = Fleet(options) if processes == 1 else FleetOfProcesses(options, processes)
     except ValueError as error:
         sentence = f"{str(error)[:1].upper()}{str(error)[1:]}."
         raise CommandError(sentence, Exit.USAGE, hint="See `opampctl simulate --help`.") from error
     try:
-        summary = uvloop.run(_run(Fleet(options), duration, quiet=quiet, ready_file=ready_file))
+        summary = uvloop.run(_run(fleet, duration, quiet=quiet, ready_file=ready_file))
     except TooManyAgentsError as error:
         raise CommandError(str(error), Exit.USAGE) from error
     except OSError as error:
@@ -159,13 +166,13 @@ def simulate(
         raise typer.Exit(Exit.UNAVAILABLE)
 
 
-async def _run(fleet: Fleet, duration_seconds: float, *, quiet: bool, ready_file: Path | None) -> Snapshot:
+async def _run(
+    fleet: Fleet | FleetOfProcesses, duration_seconds: float, *, quiet: bool, ready_file: Path | None
+) -> Snapshot:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, fleet.stop)
-    gc.collect()
-    gc.freeze()  # the agents stay; collecting them again and again would stop every one of them for a moment
-    gc.set_threshold(50_000, 50, 1000)
+    calm_collector()
     failure: Exception | None = None
     summary = fleet.snapshot()
     async with asyncio.TaskGroup() as tasks:
@@ -180,23 +187,23 @@ async def _run(fleet: Fleet, duration_seconds: float, *, quiet: bool, ready_file
     return summary
 
 
-async def _watch(fleet: Fleet, *, quiet: bool, ready_file: Path | None) -> None:
+async def _watch(fleet: Fleet | FleetOfProcesses, *, quiet: bool, ready_file: Path | None) -> None:
     """Show progress, on one living line when stderr is a terminal; write the ready file once all are connected."""
     terminal = sys.stderr.isatty()
     step = _LIVE_SECONDS if terminal else _QUICK_LINES_SECONDS
     shown_at, previous = -math.inf, None
     with Live(console=err(), auto_refresh=False, transient=True) if terminal and not quiet else _Nothing() as live:
         while True:
-            await asyncio.sleep(step if ready_file is None else 0.1)
-            if ready_file is not None and all(agent.connected for agent in fleet.agents):
-                _write_ready(fleet.snapshot(), ready_file)
+            await asyncio.sleep(step if ready_file is None else _READY_SECONDS)
+            snapshot = fleet.snapshot()
+            if ready_file is not None and snapshot.connected == snapshot.agents:
+                _write_ready(snapshot, ready_file)
                 ready_file = None
             now = asyncio.get_running_loop().time()
-            everyone = fleet.statistics.connects >= len(fleet.agents)
+            everyone = snapshot.counters["connects"] >= snapshot.agents
             pause = step if terminal or not everyone else _LINE_SECONDS
             if quiet or now - shown_at < pause:
                 continue
-            snapshot = fleet.snapshot()
             line = progress_line(snapshot, previous)
             shown_at, previous = now, snapshot
             if isinstance(live, Live):

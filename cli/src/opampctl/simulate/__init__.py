@@ -10,16 +10,19 @@ A fleet of OpAMP agents in one process, for demonstrations, load and tests.
 from opampctl.simulate.agent import ReceivedConfig, SimulatedAgent
 from opampctl.simulate.fleet import Fleet, TooManyAgentsError
 from opampctl.simulate.options import Endpoint, FleetOptions, Transport
-from opampctl.simulate.statistics import Histogram, Snapshot, Statistics
+from opampctl.simulate.processes import FleetOfProcesses
+from opampctl.simulate.statistics import Histogram, Snapshot, Standing, Statistics
 
 __all__ = [
     "Endpoint",
     "Fleet",
+    "FleetOfProcesses",
     "FleetOptions",
     "Histogram",
     "ReceivedConfig",
     "SimulatedAgent",
     "Snapshot",
+    "Standing",
     "Statistics",
     "TooManyAgentsError",
     "Transport",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Self
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate.agent import SimulatedAgent
 from opampctl.simulate.options import Endpoint, FleetOptions
-from opampctl.simulate.polling import PollingConversation, open_http_session
+from opampctl.simulate.polling import CONNECTIONS, PollingConversation, open_http_session
 from opampctl.simulate.stage import Stage, unix_nano
-from opampctl.simulate.statistics import Snapshot, Statistics, counters_of, latencies_of
+from opampctl.simulate.statistics import Snapshot, Standing, Statistics, snapshot_of
 from opampctl.simulate.websocket import WebSocketConversation
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opampctl.simulate.conversation import Conversation
 
 _RAMP_STEP_SECONDS = 0.02
-_SPARE_DESCRIPTORS = 200
+_SPARE_DESCRIPTORS = 100
 _GOODBYES_AT_ONCE = 500
 
 
@@ -72,7 +72,7 @@ class Fleet:
 
             OSError: The host name cannot be resolved.
         """
-        _raise_descriptor_limit(sum(not agent.uses_http for agent in self.agents))
+        raise_descriptor_limit(self.options)
         endpoint = Endpoint.parse(self.options.endpoint)
         family, address = await _resolve(endpoint)
         tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
@@ -109,10 +109,14 @@ class Fleet:
     async def run(self, duration_seconds: float = math.inf) -> Snapshot:
         """Bring the fleet up, keep it for *duration_seconds* or until `stop`, take it down; tell how it fared."""
         async with self:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if math.isinf(duration_seconds) else duration_seconds):
-                    await self._stopped.wait()
+            await self.wait_stopped(duration_seconds)
             return self.snapshot()
+
+    async def wait_stopped(self, duration_seconds: float = math.inf) -> None:
+        """Wait for *duration_seconds*, or until `stop`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if math.isinf(duration_seconds) else duration_seconds):
+                await self._stopped.wait()
 
     def stop(self) -> None:
         """End `run`, saying goodbye first."""
@@ -150,24 +154,24 @@ class Fleet:
 
     def snapshot(self) -> Snapshot:
         """Tell where every agent stands and what was counted so far."""
-        agents = self.agents
-        connected = [agent for agent in agents if agent.connected]
-        statuses = Counter(agent.config_status for agent in agents)
-        configs = Counter(agent.applied_hash.hex() for agent in agents if agent.applied_hash)
-        return Snapshot(
-            agents=len(agents),
+        return snapshot_of(self.standing(), self.statistics)
+
+    def standing(self) -> Standing:
+        """Count the agents by where they stand."""
+        connected = [agent for agent in self.agents if agent.connected]
+        http = sum(agent.uses_http for agent in connected)
+        statuses = Counter(agent.config_status for agent in self.agents)
+        return Standing(
+            agents=len(self.agents),
             connected=len(connected),
-            websocket=sum(not agent.uses_http for agent in connected),
-            http=sum(agent.uses_http for agent in connected),
+            websocket=len(connected) - http,
+            http=http,
             applied=statuses[opamp.RemoteConfigStatuses_APPLIED],
             failed=statuses[opamp.RemoteConfigStatuses_FAILED],
             applying=statuses[opamp.RemoteConfigStatuses_APPLYING],
             unconfigured=statuses[opamp.RemoteConfigStatuses_UNSET],
             elapsed_seconds=round(time.monotonic() - self._started_at, 3),
-            configs=dict(configs.most_common(20)),
-            counters=counters_of(self.statistics),
-            latencies=latencies_of(self.statistics),
-            errors=dict(self.statistics.errors),
+            configs=Counter(agent.applied_hash.hex() for agent in self.agents if agent.applied_hash),
         )
 
     async def _ramp(self) -> None:
@@ -209,16 +213,22 @@ async def _resolve(endpoint: Endpoint) -> tuple[int, tuple[str, int]]:
     return family, (str(address[0]), int(address[1]))
 
 
-def _raise_descriptor_limit(sockets: int) -> None:
+def raise_descriptor_limit(options: FleetOptions) -> None:
+    """
+    Let this process open as many sockets as a fleet needs.
+
+    Raises:
+        TooManyAgentsError: The hard limit is lower.
+    """
+    polling = sum(options.uses_http(position) for position in range(options.agents))
+    wanted = options.agents - polling + min(polling, CONNECTIONS) + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = sockets + _SPARE_DESCRIPTORS
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
         message = (
-            f"{sockets} WebSocket agents need {wanted} open files and this process may have {hard}. "
-            f"Simulate at most {max(hard - _SPARE_DESCRIPTORS, 1)} here and the rest in further processes "
-            "(--first-index continues the numbering, --source-address gives each its own ports)."
+            f"{options.agents} agents need {wanted} open files and one process may have {hard}: "
+            f"spread them over several with --processes {math.ceil(wanted / max(hard - _SPARE_DESCRIPTORS, 1))}."
         )
         raise TooManyAgentsError(message)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

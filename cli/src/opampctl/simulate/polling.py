@@ -21,7 +21,8 @@ CONTENT_TYPE = "application/x-protobuf"
 GZIP_FROM_BYTES = 512
 """Shorter bodies grow when compressed."""
 REQUEST_SECONDS = 30.0
-_CONNECTIONS = 1000
+CONNECTIONS = 1000
+"""Polls under way at once; beyond it they queue for a moment."""
 _KEEP_ALIVE_SECONDS = 75.0
 _OK = 200
 
@@ -41,7 +42,7 @@ def open_http_session(stage: Stage) -> aiohttp.ClientSession:
     if stage.options.token:
         headers["Authorization"] = f"Bearer {stage.options.token}"
     connector = aiohttp.TCPConnector(
-        limit=_CONNECTIONS,
+        limit=CONNECTIONS,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
         ssl=stage.tls if stage.tls is not None else True,
     )

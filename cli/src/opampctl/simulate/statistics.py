@@ -38,6 +38,13 @@ class Histogram:
                 return min(math.exp(bucket / _STEPS_PER_E), self.maximum)
         return 0.0
 
+    def merge(self, other: Histogram) -> None:
+        """Add the samples of another histogram."""
+        self._buckets.update(other._buckets)
+        self.count += other.count
+        self.total += other.total
+        self.maximum = max(self.maximum, other.maximum)
+
     def summary(self) -> dict[str, float]:
         """Return count, p50, p90, p99 and maximum, durations in milliseconds."""
         return {
@@ -86,9 +93,43 @@ class Statistics:
     apply: Histogram = field(default_factory=Histogram)
     """Configuration received to its outcome reported."""
 
+    def merge(self, other: Statistics) -> None:
+        """Add what another part of the fleet counted."""
+        for name in _COUNTERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in _LATENCIES:
+            getattr(self, name).merge(getattr(other, name))
+        self.errors.update(other.errors)
+
 
 _COUNTERS = tuple(name for name in Statistics.__dataclass_fields__ if isinstance(getattr(Statistics(), name), int))
 _LATENCIES = ("connect", "answer", "first_config", "spread", "apply")
+_CONFIGS_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where the agents of a fleet, or of a part of it, stand at one moment."""
+
+    agents: int = 0
+    connected: int = 0
+    websocket: int = 0
+    http: int = 0
+    applied: int = 0
+    """Agents whose newest configuration is applied."""
+    failed: int = 0
+    applying: int = 0
+    unconfigured: int = 0
+    elapsed_seconds: float = 0.0
+    configs: Counter[str] = field(default_factory=Counter)
+    """Hash in hex of each applied configuration to the number of agents that run it."""
+
+    def merge(self, other: Standing) -> None:
+        """Add the agents of another part of the fleet."""
+        for name in ("agents", "connected", "websocket", "http", "applied", "failed", "applying", "unconfigured"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.elapsed_seconds = max(self.elapsed_seconds, other.elapsed_seconds)
+        self.configs.update(other.configs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +157,13 @@ class Snapshot:
         return asdict(self)
 
 
-def counters_of(statistics: Statistics) -> dict[str, int]:
-    """Return every counter by name."""
-    return {name: getattr(statistics, name) for name in _COUNTERS}
-
-
-def latencies_of(statistics: Statistics) -> dict[str, dict[str, float]]:
-    """Return the summary of every histogram by name."""
-    return {name: getattr(statistics, name).summary() for name in _LATENCIES}
+def snapshot_of(standing: Standing, statistics: Statistics) -> Snapshot:
+    """Put standing and statistics into plain values; of many configurations the commonest are told."""
+    values = {name: getattr(standing, name) for name in Standing.__dataclass_fields__ if name != "configs"}
+    return Snapshot(
+        **values,
+        configs=dict(standing.configs.most_common(_CONFIGS_SHOWN)),
+        counters={name: getattr(statistics, name) for name in _COUNTERS},
+        latencies={name: getattr(statistics, name).summary() for name in _LATENCIES},
+        errors=dict(statistics.errors),
+    )
