@@ -287,7 +287,9 @@ PARAMETERS = {
 
 
 def message(descriptor: Descriptor) -> dict[str, Any]:
-    """Describe one message by its .proto file."""
+    """Describe one message by its .proto file; those of others by name alone."""
+    if not descriptor.full_name.startswith("fleet."):
+        return {"name": descriptor.full_name, "contentType": "application/x-protobuf"}
     return {
         "name": descriptor.full_name,
         "contentType": "application/x-protobuf",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from deployment.tree import modules
 
+from contracts import subjects
 from contracts.subjects import BOOK, METHODS, ROOT
 
 KEEPER = "contracts"
@@ -36,6 +38,27 @@ def test_no_stream_is_spelled_outside_contracts() -> None:
     ]
 
     assert found == []
+
+
+def test_every_number_dialled_is_listed() -> None:
+    """Whatever subject the functions and constants of the book can build has a line in it."""
+    uid = bytes(16)
+    built = {
+        "facts": subjects.facts(0),
+        "presence": subjects.presence("g"),
+        "offer": subjects.offer("g"),
+        "agent_event": subjects.agent_event("online", "t", uid),
+        "config_event": subjects.config_event("changed", "t"),
+    }
+    patterns = [re.compile(re.sub(r"<[a-z]+>", r"[^.*>]+", re.escape(entry.pattern))) for entry in BOOK]
+    constants = {
+        name: value
+        for name, value in vars(subjects).items()
+        if isinstance(value, str) and value.startswith(f"{ROOT}.") and name.isupper()
+    }
+
+    for name, subject in {**built, **constants}.items():
+        assert any(pattern.fullmatch(subject) for pattern in patterns), name
 
 
 def test_every_method_is_served() -> None:

@@ -35,9 +35,7 @@ from opamp.v1.opamp_pb2 import (
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-VECTORS = [
-    json.loads(line) for line in (Path(__file__).parent / "data" / "golden.jsonl").read_text().splitlines()
-]
+VECTORS = [json.loads(line) for line in (Path(__file__).parent / "data" / "golden.jsonl").read_text().splitlines()]
 UID = bytes.fromhex("019a0000000070008000000000000001")
 NEW_UID = bytes.fromhex("019a0000000070008000000000000002")
 THIRTY_SECONDS = 30 * 10**9
@@ -148,9 +146,7 @@ EXAMPLES: dict[str, tuple[Message, str]] = {
     ),
     "bad request": (
         to_agent(
-            error_response=ServerErrorResponse(
-                type=opamp_pb2.ServerErrorResponseType_BadRequest, error_message="bad"
-            )
+            error_response=ServerErrorResponse(type=opamp_pb2.ServerErrorResponseType_BadRequest, error_message="bad")
         ),
         "0a10019a0000000070008000000000000001120708011203626164",
     ),
@@ -174,9 +170,7 @@ EXAMPLES: dict[str, tuple[Message, str]] = {
     "remote config": (
         to_agent(
             remote_config=AgentRemoteConfig(
-                config=AgentConfigMap(
-                    config_map={"": AgentConfigFile(body=b"a: 1", content_type="text/yaml")}
-                ),
+                config=AgentConfigMap(config_map={"": AgentConfigFile(body=b"a: 1", content_type="text/yaml")}),
                 config_hash=bytes.fromhex("abcd"),
             )
         ),

@@ -16,9 +16,7 @@ def carries(stream: Stream, subject: str) -> bool:
         wanted, said = pattern.split("."), subject.split(".")
         if wanted[-1] == ">":
             wanted, said = wanted[:-1], said[: len(wanted) - 1] if len(said) >= len(wanted) else []
-        if len(wanted) == len(said) and all(
-            token in ("*", word) for token, word in zip(wanted, said, strict=True)
-        ):
+        if len(wanted) == len(said) and all(token in ("*", word) for token, word in zip(wanted, said, strict=True)):
             return True
     return False
 

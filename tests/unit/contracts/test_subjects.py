@@ -28,6 +28,7 @@ def matcher(pattern: str) -> re.Pattern[str]:
         ("offer to all", subjects.OFFER_ALL),
         ("agent event", subjects.agent_event("online", "default", UID)),
         ("config event", subjects.config_event("changed", "default")),
+        ("resync", subjects.RESYNC),
     ],
 )
 def test_builder_dials_a_listed_number(name: str, subject: str) -> None:

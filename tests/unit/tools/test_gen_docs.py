@@ -65,6 +65,8 @@ def test_asyncapi_has_what_the_specification_requires(asyncapi: dict[str, Any]) 
         assert operation["action"] in {"send", "receive"}
         assert "$ref" in operation["channel"]
     for message in asyncapi["components"]["messages"].values():
+        if not message["name"].startswith("fleet."):
+            continue
         schema = asyncapi["components"]["schemas"][message["payload"]["$ref"].rpartition("/")[2]]
         assert f"message {message['name'].rpartition('.')[2]} " in schema["schema"]
 

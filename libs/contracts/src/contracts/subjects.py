@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from google.protobuf import empty_pb2
+
 from contracts.ids import format_uid
 from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import config_service_pb2 as configs
@@ -134,7 +136,7 @@ BOOK: tuple[Subject, ...] = (
         f"{ROOT}.agent.<what>.<tenant>.<uid>",
         agent_pb2.AgentEvent,
         ("agent-state", "config-service"),
-        ("other systems",),
+        ("other systems", "config-service (deleted)"),
         EVENTS_STREAM,
         "online, offline, described, health_changed, deleted, config_applied, config_failed: after commit.",
     ),
@@ -146,6 +148,15 @@ BOOK: tuple[Subject, ...] = (
         ("other systems",),
         EVENTS_STREAM,
         "created, changed, deleted, pushed: after commit.",
+    ),
+    Subject(
+        "resync",
+        RESYNC,
+        empty_pb2.Empty,
+        ("operators",),
+        ("opamp-gateway",),
+        "core",
+        "Announce your live connections again; for whoever emptied or moved the registry. Never needed, only quicker.",
     ),
 )
 
