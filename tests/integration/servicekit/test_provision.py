@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import sys
+from pathlib import Path
+
 import asyncpg
 import pytest
 
@@ -30,6 +34,26 @@ async def test_provisioning_again_changes_the_password(postgres: Database) -> No
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(postgres.url_for("agent-state"))
         connection = await asyncpg.connect(postgres.server.url(postgres.name, "agent_state", "it's new"))
+        await connection.close()
+    finally:
+        await provision(postgres.admin_url, "agent-state", PASSWORD)
+
+
+async def test_address_and_password_may_lie_in_files(postgres: Database, tmp_path: Path) -> None:
+    """The command as compose and Kubernetes run it: nothing secret on its command line."""
+    (tmp_path / "url").write_text(f"{postgres.admin_url}\n")
+    (tmp_path / "password").write_text("from a file\n")
+    environment = {
+        "PROVISION_ADMIN_URL_FILE": str(tmp_path / "url"),
+        "PROVISION_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    command = (sys.executable, "-m", "servicekit.provision", "--service", "agent-state")
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+
+        connection = await asyncpg.connect(postgres.server.url(postgres.name, "agent_state", "from a file"))
         await connection.close()
     finally:
         await provision(postgres.admin_url, "agent-state", PASSWORD)
