@@ -8,6 +8,7 @@ exactly once. A verdict counts only if the fleet was alive and talking before th
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from typing import Any
@@ -19,7 +20,6 @@ from faultlab.ground import AGENTS, HEARTBEAT_SECONDS, Ground, until
 from contracts import subjects
 from contracts.ids import format_uid
 from fleet.events.v1 import agent_pb2
-from world.eventually import wait_until
 
 PARTS = ("redis", "api-gateway", "config-service", "agent-state", "nats", "postgres", "opamp-gateway-1")
 OUTAGE_SECONDS = 4.0
@@ -57,9 +57,24 @@ async def everywhere(ground: Ground, config_hash: str, within: float) -> None:
 
 async def store(ground: Ground, marker: str, within: float) -> str:
     """Store the configuration with *marker*, however often it takes; return its hash."""
-    stored = await until(lambda: ground.put_configuration(marker), within, describe="storing a configuration")
-    assert stored is not None
-    return str(stored["config_hash"])
+    return await until(lambda: ground.put_configuration(marker), within, describe="storing a configuration")
+
+
+async def outage(ground: Ground, part: str) -> str | None:
+    """Kill *part*, and try to store a configuration while it is away; return its hash if that was possible."""
+    ground.platform.kill(part)
+    over_at = time.monotonic() + OUTAGE_SECONDS
+    stored: str | None = None
+
+    async def tried() -> bool:
+        nonlocal stored
+        if stored is None:
+            with contextlib.suppress(AssertionError):
+                stored = await ground.put_configuration(f"during {part}")
+        return time.monotonic() > over_at
+
+    await until(tried, OUTAGE_SECONDS + 30, describe="the end of the outage")
+    return stored
 
 
 async def require_traffic(ground: Ground) -> None:
@@ -126,18 +141,9 @@ async def test_kill_nine(ground: Ground, part: str) -> None:
     lived_through = {uid for uid, agent in at_fault.items() if agent["connected"]}
     assert len(lived_through) == AGENTS
 
-    ground.platform.kill(part)
-    killed_at = time.monotonic()
-    during: str | None = None
-    while time.monotonic() - killed_at < OUTAGE_SECONDS:
-        stored = await ground.put_configuration(f"during {part}")
-        during = str(stored["config_hash"]) if stored else during
-        if stored:
-            break
-    await wait_until(lambda: time.monotonic() - killed_at > OUTAGE_SECONDS, OUTAGE_SECONDS + 1)
+    stored = await outage(ground, part)
     await ground.platform.restart(part)
-    if during is None:
-        during = await store(ground, f"during {part}", within=30.0)
+    during = stored or await store(ground, f"during {part}", within=30.0)
 
     await everywhere(ground, during, within=CONVERGE_SECONDS)
 
