@@ -37,7 +37,10 @@ async def test_the_first_admin_gets_a_password_nobody_chose(postgres: Any) -> No
     again, out_again, err_again = await run(url, "create-admin", "--username", "ADMIN", "--json")
     text_status, text, _ = await run(url, "create-admin", "--username", "second")
 
+    odd_status, _, odd = await run(url, "create-admin", "--username", "root user")
+
     made = orjson.loads(out)
+    assert (odd_status, "3 to 32" in odd) == (2, True)
     assert status == 0
     assert set(made) == {"username", "password"}
     assert len(made["password"]) >= 24

@@ -20,7 +20,7 @@ TEXTS = (
 VALUES: tuple[object, ...] = (
     None, True, 0, -1, 2**63, 1.5, "", "x", "x" * 5000, "中\u0000", [], [[]], {}, {"a": {"b": []}}, [None], ["x"] * 50,
 )  # fmt: skip
-HEADERS = (
+HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"If-Match": '"' + "9" * 18 + '"'},
     {"If-Match": ", ".join(['"1"'] * 100)},

@@ -259,8 +259,9 @@ async def _error_middleware(request: web.Request, handler: Handler) -> web.Strea
 async def _log_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     start = time.perf_counter()
     response = await handler(request)
-    principal = request.get(PRINCIPAL)
-    log.info(
+    principal, route = request.get(PRINCIPAL), request.get(ROUTE)
+    quiet = route is not None and route.rate is RateClass.NONE
+    (log.debug if quiet else log.info)(
         "http_request_handled",
         method=request.method,
         path=route_template(request),

@@ -1,7 +1,7 @@
 -- Accounts, what they may do where, and their sessions. No fleet data.
 
 CREATE TABLE tenant (
-    tenant_id   text        PRIMARY KEY CHECK (tenant_id ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    tenant_id   text COLLATE "C" PRIMARY KEY CHECK (tenant_id ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     name        text        NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now()
 );
@@ -9,10 +9,10 @@ CREATE TABLE tenant (
 INSERT INTO tenant (tenant_id, name) VALUES ('default', 'Default');
 
 CREATE TABLE user_account (
-    tenant_id        text        NOT NULL REFERENCES tenant,
+    tenant_id        text COLLATE "C" NOT NULL REFERENCES tenant,
     user_id          uuid        NOT NULL DEFAULT gen_random_uuid(),
-    username         text        NOT NULL CHECK (char_length(username) BETWEEN 1 AND 254),
-    email            text        NOT NULL DEFAULT '',
+    username         text COLLATE "C" NOT NULL CHECK (char_length(username) BETWEEN 1 AND 254),
+    email            text COLLATE "C" NOT NULL DEFAULT '',
     password_hash    text        NOT NULL,
     is_active        boolean     NOT NULL DEFAULT true,
     -- Counts up whenever every session must end: disabled, new password.
@@ -27,7 +27,7 @@ CREATE UNIQUE INDEX user_account_username ON user_account (tenant_id, lower(user
 CREATE UNIQUE INDEX user_account_email ON user_account (tenant_id, lower(email)) WHERE email <> '';
 
 CREATE TABLE role_binding (
-    tenant_id   text        NOT NULL,
+    tenant_id   text COLLATE "C" NOT NULL,
     user_id     uuid        NOT NULL,
     role        text        NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
     created_at  timestamptz NOT NULL DEFAULT now(),
@@ -37,7 +37,7 @@ CREATE TABLE role_binding (
 
 -- One row per refresh token; tokens that came out of one login form a family.
 CREATE TABLE refresh_session (
-    tenant_id       text        NOT NULL,
+    tenant_id       text COLLATE "C" NOT NULL,
     token_id        uuid        NOT NULL,
     family_id       uuid        NOT NULL,
     user_id         uuid        NOT NULL,

@@ -26,6 +26,9 @@ BODY_SLICE = 20
 NAMES_TIMEOUT_SECONDS = 1.0
 """A list of agents does not wait longer for the names of their configurations."""
 
+PUSH_PATIENCE = 2
+"""A push asks every gateway: it may take so many times longer than other questions."""
+
 
 class ConfigService(Asking):
     """config-service, seen from here."""
@@ -130,7 +133,9 @@ class ConfigService(Asking):
         self, tenant_id: str, name: str, uids: Sequence[AgentUid], author: str
     ) -> messages.PushConfigurationReply:
         """Offer the current version to *uids*, or to every connected agent that should run it; NotFound."""
-        return await self.ask(subjects.PUSH_CONFIGURATION, push_message(tenant_id, name, uids, author))
+        request = push_message(tenant_id, name, uids, author)
+        patience = PUSH_PATIENCE * self._timeout_seconds
+        return await self.ask(subjects.PUSH_CONFIGURATION, request, timeout_seconds=patience)
 
     async def list_attempts(
         self, tenant_id: str, query: AttemptQuery, *, name: str = "", uid: bytes = b""
