@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from deployment.kustomize import containers, render
-from deployment.rooms import ROOT, SERVICES, package_of, settings_class
+from deployment.rooms import ROOT, SERVICES, image_environment, settings_class
 from pydantic import SecretStr
 
 from servicekit.settings import ServiceSettings, SettingsError, read
@@ -43,14 +43,6 @@ def check(settings: ServiceSettings, secrets: Path) -> None:
         url = getattr(settings, name, None)
         if isinstance(url, SecretStr):
             assert url.get_secret_value() == (secrets / name).read_text()
-
-
-def image_environment(service: str) -> dict[str, str]:
-    """Read the variables the image sets itself."""
-    lines = (ROOT / "services" / service / "Dockerfile").read_text().split(" AS final")[1].splitlines()
-    pairs = [pair for line in lines if line.startswith("ENV ") for pair in line[4:].split()]
-    prefix = f"{package_of(service).upper()}_"
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs) if name.startswith(prefix)}
 
 
 @pytest.mark.parametrize("service", SERVICES)
