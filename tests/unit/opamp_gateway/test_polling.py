@@ -166,6 +166,20 @@ async def test_body_that_trickles_is_408() -> None:
             assert response.status == 408
 
 
+async def test_malformed_chunks_are_400() -> None:
+    """What cannot be read as HTTP is the peer's mistake, not an error of ours."""
+    async with client(Lab()) as agent:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(agent.url.split(":")[2].split("/")[0]))
+        head = f"POST /v1/opamp HTTP/1.1\r\nHost: x\r\nContent-Type: {MEDIA_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head.encode())
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.write(b"zz\r\n")
+
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+
+
 @pytest.mark.parametrize("body", [b"\xff\xff", b"", opamp.AgentToServer(instance_uid=b"x").SerializeToString()])
 async def test_bad_message_is_200_with_the_error_inside(body: bytes) -> None:
     """What an agent can read, it is told in the body."""

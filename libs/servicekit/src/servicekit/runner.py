@@ -37,6 +37,7 @@ logger = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
 DRAIN_LIMIT_SECONDS = 110.0
+CANCEL_AGAIN_SECONDS = 1.0
 MIGRATE_PATIENCE_SECONDS = 60.0
 
 
@@ -74,8 +75,12 @@ class Room:
                     await callback()
             except Exception:
                 logger.exception("drain_failed")
-        for task in self._tasks:
-            task.cancel()
+        pending: set[asyncio.Task[Any]] = {task for task in self._tasks if not task.done()}
+        while pending:
+            # wait_for of Python 3.11 swallows a cancellation that meets its result: say it again.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 Build = Callable[[Room, S], Awaitable[None]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from opamp_gateway.app import build
+from opamp_gateway.errors import ConfigurationRefused
 from opamp_gateway.settings import Settings
 from opamp_gateway.workers import supervise
 from servicekit.runner import main as run
@@ -25,6 +26,12 @@ def main() -> None:
         del arguments[at : at + 2]
     if not arguments or arguments[0] == "serve":
         settings = load(Settings)
+        try:
+            settings.check_open()
+            settings.limits()
+        except ConfigurationRefused as error:
+            sys.stderr.write(f"{error.public}\n")
+            raise SystemExit(2) from None
         count = workers or settings.workers
         if count > 1:
             raise SystemExit(supervise(settings, count))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import random
 import socket
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from nats.errors import Error as NatsError
 
 from contracts import streams, subjects
@@ -48,6 +50,7 @@ _PUBLISH_SECONDS = 5.0
 _EPOCH_SECONDS = 3.0
 _TOKEN_SECONDS = 5.0
 _DEAD_SECONDS = 5.0
+_HEART_SECONDS = 2.0
 _KEEPALIVE_SECONDS = 35.0
 _GC_THRESHOLDS = (50_000, 50, 1000)
 
@@ -122,22 +125,9 @@ async def build(room: Room, settings: Settings) -> None:
     )
     room.stack.push_async_callback(gateway.errands.close)
 
-    async def on_resync(_: BusMessage) -> None:
-        announce()
-
-    desk = OfferDesk(gateway, bus.publish)
-
-    async def on_offer(message: BusMessage) -> None:
-        await desk.hear(message.payload, message.reply_to)
-
-    stream = StreamWatch(bus, gateway)
-    await stream.look()
-    bus.on_reconnect(stream.look)
-    await bus.subscribe(subjects.offer(me), on_offer)
-    await bus.subscribe(subjects.OFFER_ALL, on_offer)
-    await bus.subscribe(subjects.RESYNC, on_resync)
-
-    _start(room, gateway, registry, settings.presence_seconds)
+    await _listen(bus, gateway, announce)
+    _start(room, gateway, registry)
+    heart = room.spawn(_beat(gateway, registry, settings.presence_seconds), "presence")
     server = await open_door(gateway, settings.host, settings.port, settings.backlog, reuse_port=settings.reuse_port)
 
     async def leave() -> None:
@@ -149,6 +139,8 @@ async def build(room: Room, settings: Settings) -> None:
         )
         if not await publisher.drain(5.0):
             log.warning("facts_left_unpublished", facts=publisher.waiting)
+        heart.cancel()
+        _ = await asyncio.wait([heart], timeout=_HEART_SECONDS)
         await gateway.presence.beat(0, leaving=True)
         await registry.flush()
         await registry.drop_lease()
@@ -162,7 +154,25 @@ async def build(room: Room, settings: Settings) -> None:
         log.info("door_open", host=host, port=port, path=limits.path, authentication=settings.authentication)
 
 
-def _start(room: Room, gateway: Gateway, registry: Registry, presence_seconds: float) -> None:
+async def _listen(bus: Bus, gateway: Gateway, announce: Callable[[], None]) -> None:
+    """Hear offers and calls to announce, and keep an eye on the stream."""
+    desk = OfferDesk(gateway, bus.publish)
+
+    async def on_offer(message: BusMessage) -> None:
+        await desk.hear(message.payload, message.reply_to)
+
+    async def on_resync(_: BusMessage) -> None:
+        announce()
+
+    stream = StreamWatch(bus, gateway)
+    await stream.look()
+    bus.on_reconnect(stream.look)
+    await bus.subscribe(subjects.offer(gateway.rules.gateway_id), on_offer)
+    await bus.subscribe(subjects.OFFER_ALL, on_offer)
+    await bus.subscribe(subjects.RESYNC, on_resync)
+
+
+def _start(room: Room, gateway: Gateway, registry: Registry) -> None:
     """Start everything that runs as long as the gateway does."""
     for partition in range(subjects.DEFAULT_PARTITIONS):
         _ = room.spawn(gateway.publisher.run(partition), f"facts {partition}")
@@ -170,7 +180,6 @@ def _start(room: Room, gateway: Gateway, registry: Registry, presence_seconds: f
     _ = room.spawn(registry.run_reads(), "registry reads")
     _ = room.spawn(registry.run_writes(), "registry writes")
     _ = room.spawn(Sweeper(gateway).run(), "sweeper")
-    _ = room.spawn(_beat(gateway, registry, presence_seconds), "presence")
 
 
 async def open_door(
@@ -199,12 +208,30 @@ def plain_http_protocols(gateway: Gateway) -> Callable[[], asyncio.Protocol]:
     return web.Server(
         Polling(gateway).handle,
         access_log=None,
+        logger=quiet_about_peers(),
         keepalive_timeout=_KEEPALIVE_SECONDS,
         auto_decompress=False,
         max_line_size=gateway.limits.max_head_bytes // 2,
         max_field_size=gateway.limits.max_head_bytes // 2,
         lingering_time=2.0,
     )
+
+
+def quiet_about_peers() -> logging.Logger:
+    """Make a logger for aiohttp that tells a peer's mistakes as such, not as errors of ours with a traceback."""
+
+    def demote(record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        if isinstance(cause, HttpProcessingError | ConnectionError | web.RequestPayloadError):
+            record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+            record.exc_info = record.exc_text = None
+            return logger.isEnabledFor(logging.DEBUG)
+        return True
+
+    logger = logging.getLogger("opamp_gateway.http")
+    logger.filters[:] = []
+    logger.addFilter(demote)
+    return logger
 
 
 class BusSink:

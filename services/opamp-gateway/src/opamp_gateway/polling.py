@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from contracts.ids import format_uid
 from opamp_gateway import answers, metrics
@@ -177,9 +178,9 @@ class Polling:
         except TooLarge:
             metrics.REFUSED.labels("size").inc()
             return _closing(413, f"a message may have at most {self._gateway.limits.max_message_bytes} bytes")
-        except BadMessage as error:
-            metrics.BAD_MESSAGES.labels("gzip").inc()
-            return _closing(400, str(error))
+        except (BadMessage, web.RequestPayloadError, HttpProcessingError) as error:
+            metrics.BAD_MESSAGES.labels("body").inc()
+            return _closing(400, str(error) if isinstance(error, BadMessage) else "the request body is malformed")
         remote = request.transport.get_extra_info("peername") if request.transport else None
         address, port = (remote[0], remote[1]) if isinstance(remote, tuple) else ("unix", 0)
         peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)

@@ -287,7 +287,7 @@ class WebSocket(asyncio.Protocol):
         if self.gone:
             return
         if violation is not None:
-            log.info("frame_violation", peer=self.remote_address, code=violation.code, reason=violation.reason)
+            log.debug("frame_violation", peer=self.remote_address, code=violation.code, reason=violation.reason)
             self.close(violation.code, "protocol error")
         elif parser.idle:
             self._parser = None
