@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agent_state.token_store import TokenStore, hash_of
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from world.postgres import Database
+
+
+async def test_concurrent_callers_never_share_an_epoch(pool: asyncpg.Pool) -> None:
+    """Rows of numbers handed out at the same time do not overlap."""
+    store = TokenStore(pool)
+
+    firsts = await asyncio.gather(*(store.allocate_epochs(count) for count in [7, 1, 100, 3] * 10))
+
+    taken = [
+        number
+        for first, count in zip(firsts, [7, 1, 100, 3] * 10, strict=True)
+        for number in range(first, first + count)
+    ]
+    assert len(set(taken)) == len(taken)
+
+
+async def test_token_without_end_verifies(pool: asyncpg.Pool) -> None:
+    """No lifetime means until revoked; the text is two random parts behind a prefix."""
+    store = TokenStore(pool)
+    token, text = await store.create("default", "lab", "me", None)
+
+    found = await store.verify(hash_of(text))
+
+    assert found == token
+    assert text.split("_")[:2] == ["oet", token.id]
+    assert len(text.split("_")[2]) == 48
+    assert await store.verify(hash_of(text + "x")) is None
+
+
+async def test_expired_token_is_nobodys(pool: asyncpg.Pool) -> None:
+    """A lifetime that has passed ends it."""
+    store = TokenStore(pool)
+    _, text = await store.create("default", "lab", "me", timedelta(seconds=-1))
+
+    assert await store.verify(hash_of(text)) is None
+
+
+async def test_command_line_makes_a_token(postgres: Database, pool: asyncpg.Pool) -> None:
+    """`python -m agent_state create-enrolment-token --json` prints id and secret, and the secret verifies."""
+    environment = {"AGENT_STATE_POSTGRES_URL": postgres.url_for("agent-state"), "PATH": os.defpath}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent_state", "create-enrolment-token", "--name", "lab", "--json"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+
+    answer = json.loads(output)
+    found = await TokenStore(pool).verify(hash_of(answer["secret"]))
+    assert process.returncode == 0
+    assert found is not None
+    assert (found.id, found.tenant_id, found.name) == (answer["id"], "default", "lab")

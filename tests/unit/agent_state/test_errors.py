@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from agent_state.errors import AgentNotFound, ConnectionNotFound, InvalidQuery, TokenNotFound, UnknownToken
+from servicekit.errors import Kind, ServiceError
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (InvalidQuery("limit", "too large"), Kind.INVALID, "invalid_query"),
+        (UnknownToken(), Kind.UNAUTHENTICATED, "unknown_token"),
+        (AgentNotFound(), Kind.NOT_FOUND, "agent_not_found"),
+        (ConnectionNotFound(), Kind.NOT_FOUND, "connection_not_found"),
+        (TokenNotFound(), Kind.NOT_FOUND, "token_not_found"),
+    ],
+)
+def test_kinds_and_codes_are_stable(error: ServiceError, kind: Kind, code: str) -> None:
+    """Callers decide by these; they do not change."""
+    assert (error.kind, error.stable_code) == (kind, code)
+    assert error.public
+
+
+def test_invalid_query_names_its_field() -> None:
+    """The details say where."""
+    assert InvalidQuery("limit", "too large").details[0].field == "limit"
