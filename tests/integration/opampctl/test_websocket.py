@@ -168,3 +168,14 @@ async def test_source_addresses_are_used_in_turn() -> None:
             await fleet.wait_connected(within_seconds=5)
 
             assert sorted(server.peers) == ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]
+
+
+async def test_agents_move_to_the_other_server() -> None:
+    """With several endpoints agents spread evenly, and those of a dead server come back to the living one."""
+    async with opamp_double() as living:
+        async with opamp_double() as dying:
+            chosen = fleet_options(living, agents=4, endpoint=f"{living.url},{dying.url}")
+            fleet = await Fleet(chosen).__aenter__()
+            await eventually(lambda: (len(living.sockets), len(dying.sockets)) == (2, 2), within=5)
+        await eventually(lambda: len(living.sockets) == 4, within=10)
+        await fleet.__aexit__(None, None, None)

@@ -10,14 +10,18 @@ from contextlib import closing
 import pytest
 
 from opampctl.simulate.options import Endpoint, FleetOptions
-from opampctl.simulate.stage import Stage
+from opampctl.simulate.stage import Stage, Target
 from opampctl.simulate.statistics import Statistics
 
 
 def make_stage(tasks: asyncio.TaskGroup, **changes: object) -> Stage:
     """Make the stage of a fleet."""
     options = FleetOptions(**changes)  # type: ignore[arg-type]  # the tests choose well
-    return Stage(options, Endpoint.parse(options.endpoint), tasks, Statistics())
+    targets = [
+        Target(endpoint, socket.AF_INET, (endpoint.host, endpoint.port))
+        for endpoint in Endpoint.parse_all(options.endpoint)
+    ]
+    return Stage(options, targets, tasks, Statistics())
 
 
 async def test_chance_repeats_with_the_seed() -> None:
@@ -50,12 +54,20 @@ async def test_lateness_is_counted_from_the_first_receipt() -> None:
         assert stage.statistics.first_config.count == 1
 
 
+async def test_servers_are_taken_in_turn_and_changed_after_a_failure() -> None:
+    """Agents spread over the servers, and leave one that fails for the next."""
+    async with asyncio.TaskGroup() as tasks:
+        stage = make_stage(tasks, endpoint="ws://a, ws://b")
+        assert [stage.target(index, 0).endpoint.host for index in range(3)] == ["a", "b", "a"]
+        assert [stage.target(0, failures).endpoint.host for failures in range(3)] == ["a", "b", "a"]
+
+
 async def test_sockets_are_bound_to_source_addresses_in_turn() -> None:
     """Agent by agent the next address is used; no port is taken before the connect."""
     async with asyncio.TaskGroup() as tasks:
         stage = make_stage(tasks, source_addresses=("127.0.0.2", "127.0.0.3"))
         for index, address in enumerate(("127.0.0.2", "127.0.0.3", "127.0.0.2")):
-            with closing(stage.open_socket(index)) as sock:
+            with closing(stage.open_socket(index, socket.AF_INET)) as sock:
                 assert sock.getsockname() == (address, 0)
                 assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

@@ -58,7 +58,10 @@ def simulate(
     *,
     agents: Annotated[int, typer.Option("--agents", "-n", min=1, help="How many agents.")] = 1,
     endpoint: Annotated[
-        str, typer.Option(envvar=ENDPOINT_VARIABLE, help="OpAMP endpoint (ws, wss, http or https).")
+        str,
+        typer.Option(
+            envvar=ENDPOINT_VARIABLE, help="OpAMP endpoint (ws, wss, http or https); several parted by commas."
+        ),
     ] = DEFAULT_ENDPOINT,
     token: Annotated[
         str, typer.Option(envvar=ENROLMENT_TOKEN_VARIABLE, show_envvar=True, help="Enrolment token of the agents.")

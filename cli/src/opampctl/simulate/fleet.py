@@ -14,7 +14,7 @@ from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate.agent import SimulatedAgent
 from opampctl.simulate.options import Endpoint, FleetOptions
 from opampctl.simulate.polling import CONNECTIONS, PollingConversation, open_http_session
-from opampctl.simulate.stage import Stage, unix_nano
+from opampctl.simulate.stage import Stage, Target, unix_nano
 from opampctl.simulate.statistics import Snapshot, Standing, Statistics, snapshot_of
 from opampctl.simulate.websocket import WebSocketConversation
 
@@ -73,11 +73,9 @@ class Fleet:
             OSError: The host name cannot be resolved.
         """
         raise_descriptor_limit(self.options)
-        endpoint = Endpoint.parse(self.options.endpoint)
-        family, address = await _resolve(endpoint)
+        targets = [await _resolve(endpoint) for endpoint in Endpoint.parse_all(self.options.endpoint)]
         tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        stage = self._stage = Stage(self.options, endpoint, tasks, self.statistics)
-        stage.family, stage.address = family, address
+        stage = self._stage = Stage(self.options, targets, tasks, self.statistics)
         if any(agent.uses_http for agent in self.agents):
             stage.http = await self._stack.enter_async_context(open_http_session(stage))
         self._conversations = [
@@ -205,12 +203,12 @@ def _given(stage: Stage | None) -> Stage:
     return stage
 
 
-async def _resolve(endpoint: Endpoint) -> tuple[int, tuple[str, int]]:
+async def _resolve(endpoint: Endpoint) -> Target:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(10):
         found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=1)
     family, _, _, _, address = found[0]
-    return family, (str(address[0]), int(address[1]))
+    return Target(endpoint, family, (str(address[0]), int(address[1])))
 
 
 def raise_descriptor_limit(options: FleetOptions) -> None:

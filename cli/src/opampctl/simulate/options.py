@@ -53,6 +53,16 @@ class Endpoint:
             parts.scheme in {"wss", "https"},
         )
 
+    @classmethod
+    def parse_all(cls, urls: str) -> list[Endpoint]:
+        """
+        Read one URL, or several parted by commas.
+
+        Raises:
+            ValueError: One of them is wrong, or there is none.
+        """
+        return [cls.parse(url.strip()) for url in urls.split(",")]
+
     @property
     def host_header(self) -> str:
         """The value of the Host header."""
@@ -70,7 +80,8 @@ class FleetOptions:
     """Everything one fleet is made from. The same options and seed give the same fleet again."""
 
     endpoint: str = DEFAULT_ENDPOINT
-    """ws, wss, http or https URL; both transports use its host and path."""
+    """ws, wss, http or https URL; both transports use its host and path. Several are parted by commas: agents take
+    them in turn, and the next one after a failure, as behind a load balancer."""
     token: str = field(default="", repr=False)
     """Enrolment token, sent as `Authorization: Bearer`; empty = none."""
     agents: int = 1
@@ -122,7 +133,7 @@ class FleetOptions:
         faults = [text for wrong, text in self._faults() if wrong]
         if faults:
             raise ValueError("; ".join(faults))
-        Endpoint.parse(self.endpoint)
+        Endpoint.parse_all(self.endpoint)
 
     def _faults(self) -> list[tuple[bool, str]]:
         shares = {

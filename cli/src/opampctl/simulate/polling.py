@@ -133,7 +133,8 @@ class PollingConversation(Conversation):
             headers["Content-Encoding"] = "gzip"
             body = gzip.compress(body, compresslevel=1)
         try:
-            async with stage.http.post(stage.endpoint.http_url, data=body, headers=headers) as response:
+            url = stage.target(self.agent.index, self._failures).endpoint.http_url
+            async with stage.http.post(url, data=body, headers=headers) as response:
                 answer = await response.read()
                 if response.status != _OK:
                     kind = f"http_{response.status}"

@@ -151,12 +151,13 @@ def split(options: FleetOptions, processes: int) -> list[FleetOptions]:
 
 
 def _source_addresses(options: FleetOptions, index: int) -> tuple[str, ...]:
-    host = Endpoint.parse(options.endpoint).host
+    endpoints = Endpoint.parse_all(options.endpoint)
+    host = endpoints[0].host
     try:
         local = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return ()
-    if options.agents <= AGENTS_PER_ADDRESS or local.version != 4 or not local.is_loopback:  # noqa: PLR2004 - IPv4
+    if options.agents <= AGENTS_PER_ADDRESS * len(endpoints) or local.version != 4 or not local.is_loopback:  # noqa: PLR2004 - IPv4
         return ()
     return (f"127.0.0.{2 + index}",)
 

@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 _IP_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
 
 
+class Target(NamedTuple):
+    """One server with its name resolved, so that 20,000 agents ask the resolver once."""
+
+    endpoint: Endpoint
+    family: int
+    address: tuple[str, int]
+
+
 class Stage:
     """
     The common ground of the agents of one fleet.
 
     Attributes:
-        address: Resolved host and port, so that 20,000 agents ask the resolver once.
+        targets: The servers, their names resolved once for all agents.
 
         connecting: Bounds the handshakes in flight.
 
@@ -36,12 +44,11 @@ class Stage:
     """
 
     def __init__(
-        self, options: FleetOptions, endpoint: Endpoint, tasks: asyncio.TaskGroup, statistics: Statistics
+        self, options: FleetOptions, targets: list[Target], tasks: asyncio.TaskGroup, statistics: Statistics
     ) -> None:
         self.options = options
-        self.endpoint = endpoint
-        self.address = (endpoint.host, endpoint.port)
-        self.tls = _tls_context(options) if endpoint.secure else None
+        self.targets = targets
+        self.tls = _tls_context(options) if any(target.endpoint.secure for target in targets) else None
         self.loop = asyncio.get_running_loop()
         self.rng = random.Random(options.seed)  # noqa: S311 - a simulation wants chance that can be repeated
         self.statistics = statistics
@@ -49,7 +56,6 @@ class Stage:
         self.http: aiohttp.ClientSession | None = None
         self.stopping = False
         self.first_receipt: dict[bytes, float] = {}
-        self.family: int = socket.AF_INET
         self._tasks = tasks
         self._running: set[asyncio.Task[None]] = set()
 
@@ -64,9 +70,13 @@ class Stage:
         for task in self._running:
             task.cancel()
 
-    def open_socket(self, index: int) -> socket.socket:
+    def target(self, index: int, failures: int) -> Target:
+        """Choose the server of agent *index*: in turn, and the next one after each failed attempt."""
+        return self.targets[(index + failures) % len(self.targets)]
+
+    def open_socket(self, index: int, family: int) -> socket.socket:
         """Make a socket for agent *index*, bound to its source address when there are any."""
-        sock = socket.socket(self.family, socket.SOCK_STREAM)
+        sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)  # noqa: FBT003 - the signature is the library's
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sources = self.options.source_addresses

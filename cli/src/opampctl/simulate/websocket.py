@@ -21,7 +21,8 @@ from opampctl.simulate.stage import unix_nano
 
 if TYPE_CHECKING:
     from opampctl.simulate.agent import SimulatedAgent
-    from opampctl.simulate.stage import Stage
+    from opampctl.simulate.options import Endpoint
+    from opampctl.simulate.stage import Stage, Target
 
 _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_HEAD_BYTES = 16 * 1024
@@ -55,11 +56,12 @@ class Listener(Protocol):
 class Link(asyncio.Protocol):
     """One WebSocket connection: upgrade, frames in, frames out."""
 
-    __slots__ = ("_closed", "_head", "_key", "_listener", "_opened", "_reader", "_stage", "_transport")
+    __slots__ = ("_closed", "_endpoint", "_head", "_key", "_listener", "_opened", "_reader", "_stage", "_transport")
 
-    def __init__(self, stage: Stage, listener: Listener) -> None:
+    def __init__(self, stage: Stage, endpoint: Endpoint, listener: Listener) -> None:
         self._key = base64.b64encode(os.urandom(16))
         self._head = b""
+        self._endpoint = endpoint
         self._stage = stage
         self._listener: Listener | None = listener
         self._opened: asyncio.Future[None] | None = stage.loop.create_future()
@@ -82,7 +84,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
         self._transport = transport  # type: ignore[assignment]  # create_connection makes a Transport
-        self._send(_upgrade_request(self._stage, self._key))
+        self._send(_upgrade_request(self._endpoint, self._stage.options.token, self._key))
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to the upgrade, then frames."""
@@ -214,10 +216,11 @@ class WebSocketConversation(Conversation):
             if stage.stopping or self._link is not None:
                 return
             started = time.monotonic()
-            link = Link(stage, self)
+            target = stage.target(agent.index, self._failures)
+            link = Link(stage, target.endpoint, self)
             try:
                 async with asyncio.timeout(stage.options.connect_timeout_seconds):
-                    await self._open(link)
+                    await self._open(link, target)
             except RefusedError as error:
                 self._fail(f"http_{error.status}", error.retry_after_seconds)
                 return
@@ -303,16 +306,17 @@ class WebSocketConversation(Conversation):
         """Count what the server did wrong."""
         self.stage.statistics.errors[what] += 1
 
-    async def _open(self, link: Link) -> None:
+    async def _open(self, link: Link, target: Target) -> None:
         stage = self.stage
-        sock = stage.open_socket(self.agent.index)
+        sock = stage.open_socket(self.agent.index, target.family)
         try:
-            await stage.loop.sock_connect(sock, stage.address)
+            await stage.loop.sock_connect(sock, target.address)
         except BaseException:
             sock.close()
             raise
-        name = stage.endpoint.host if stage.tls is not None else None
-        await stage.loop.create_connection(lambda: link, sock=sock, ssl=stage.tls, server_hostname=name)
+        tls = stage.tls if target.endpoint.secure else None
+        name = target.endpoint.host if tls is not None else None
+        await stage.loop.create_connection(lambda: link, sock=sock, ssl=tls, server_hostname=name)
         await link.opened()
 
     def _say(self, body: bytes) -> None:
@@ -336,18 +340,18 @@ class WebSocketConversation(Conversation):
             self.reconnect_after(away_seconds)
 
 
-def _upgrade_request(stage: Stage, key: bytes) -> bytes:
+def _upgrade_request(endpoint: Endpoint, token: str, key: bytes) -> bytes:
     lines = [
-        f"GET {stage.endpoint.path} HTTP/1.1",
-        f"Host: {stage.endpoint.host_header}",
+        f"GET {endpoint.path} HTTP/1.1",
+        f"Host: {endpoint.host_header}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Key: {key.decode()}",
         "Sec-WebSocket-Version: 13",
         "User-Agent: opampctl-simulate",
     ]
-    if stage.options.token:
-        lines.append(f"Authorization: Bearer {stage.options.token}")
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
