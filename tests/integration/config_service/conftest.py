@@ -40,7 +40,7 @@ FAST: dict[str, object] = {
 
 
 def status_fact(
-    uid: bytes, epoch: int, sequence: int, status: str, config_hash: bytes, error: str = ""
+    uid: bytes, epoch: int, sequence: int, status: str, *, config_hash: bytes, error: str = ""
 ) -> facts_pb2.Fact:
     """An agent told what became of a content."""
     said = opamp_pb2.RemoteConfigStatus(
@@ -80,7 +80,7 @@ class FakeAgent:
 
     def status(self, status: str, config_hash: bytes, error: str = "") -> facts_pb2.Fact:
         """It tells what became of a content."""
-        return status_fact(self.uid, self.epoch, next(self._sequence), status, config_hash, error)
+        return status_fact(self.uid, self.epoch, next(self._sequence), status, config_hash=config_hash, error=error)
 
     def health(self, error: str = "") -> facts_pb2.Fact:
         """It tells how it fares."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -108,7 +108,7 @@ async def test_second_of_a_name_is_a_conflict(service: Running) -> None:
         {"platform": api.Platform(sources=[api.Component(name="x")])},
     ],
 )
-async def test_every_edit_makes_a_version_with_author_and_comment(service: Running, fields: dict[str, object]) -> None:
+async def test_every_edit_makes_a_version_with_author_and_comment(service: Running, fields: dict[str, Any]) -> None:
     """The old version stays in history, the current one is in it too; other fields are untouched."""
     first = await service.create("a", "a: 1", {"env": "prod"})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +12,6 @@ from config_service.attempt import OPEN, Cause
 from config_service.reconcile import Action, Policy
 from config_service.selector import Reason
 from config_service.target import Desired, Reported, State, Target, replace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HASHES = tuple(bytes([number]) * 32 for number in range(1, 4))

@@ -49,7 +49,9 @@ def test_hash_is_of_what_agents_receive() -> None:
     assert len(one.config_hash) == 32
 
 
-@pytest.mark.parametrize(("content_type", "name", "mime"), [(YAML, "config.yaml", "text/yaml"), (JSON, "config.json", "application/json")])
+@pytest.mark.parametrize(
+    ("content_type", "name", "mime"), [(YAML, "config.yaml", "text/yaml"), (JSON, "config.json", "application/json")]
+)
 def test_remote_config_has_one_named_file(content_type: str, name: str, mime: str) -> None:
     """The map is never empty and its only key is never the empty name."""
     message = opamp_pb2.AgentRemoteConfig.FromString(remote_config(content_type, "{}"))

@@ -84,7 +84,10 @@ def test_fallback_is_for_agents_nothing_matches() -> None:
 def test_index_agrees_with_trying_each() -> None:
     """The shortcut by rarest pair finds exactly what a full scan finds."""
     candidates = [
-        candidate(f"c{number}", {"env": f"e{number % 3}", "zone": f"z{number % 5}"} if number % 2 else {"env": f"e{number % 3}"})
+        candidate(
+            f"c{number}",
+            {"env": f"e{number % 3}", "zone": f"z{number % 5}"} if number % 2 else {"env": f"e{number % 3}"},
+        )
         for number in range(40)
     ]
     index = CandidateIndex(candidates)

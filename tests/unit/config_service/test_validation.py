@@ -206,7 +206,9 @@ def test_document_tells_every_problem_at_once() -> None:
 
 def test_good_document_has_no_problems() -> None:
     """The plain case."""
-    document = Document("Shown", "Told", YAML, "a: 1", {"env": "prod"}, -5, Platform(sources=(Component("a", "b", {"c": 1}),)))
+    document = Document(
+        "Shown", "Told", YAML, "a: 1", {"env": "prod"}, -5, Platform(sources=(Component("a", "b", {"c": 1}),))
+    )
 
     assert validation.check_document(document) == []
 

@@ -157,8 +157,13 @@ def on_delivered(target: Target, fence: Fence, *, config_hash: bytes, now: datet
     if not _is_fresh(target, DELIVERY, fence):
         return target
     target = _fenced(target, DELIVERY, fence)
+    if target.desired is None or target.desired.config_hash != config_hash:
+        return target
+    if target.attempt is None and not target.runs_desired:
+        # The gateway was faster: it found the hash in the registry when the agent came.
+        target = replace(target, attempt=_attempt(target, Cause.CONNECT, ""))
     attempt = target.attempt
-    if attempt is None or attempt.config_hash != config_hash:
+    if attempt is None:
         return target
     if attempt.status in (AttemptStatus.PENDING, AttemptStatus.OFFERED):
         return replace(
@@ -440,7 +445,6 @@ def _meant(target: Target, status: Reported) -> bytes:
 
 
 def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy: Policy) -> Target:
-    offered_before = target.desired is not None and target.offered_hash == target.desired.config_hash
     return replace(
         target,
         epoch=epoch,
@@ -450,7 +454,7 @@ def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy
         probed=False,
         timeouts=0,
         failed_hashes=_without_given_up(target),
-        retry_at=now + policy.connect_grace if offered_before else None,
+        retry_at=now + policy.connect_grace if target.registry_hash else None,
     )
 
 

@@ -104,14 +104,14 @@ class RegistryDesk:
             await self._store(tenant_id, config_hash)
         for start in range(0, len(waiting), CHUNK):
             chunk = waiting[start : start + CHUNK]
-            pipeline = self._redis.pipeline(transaction=False)
-            for tenant_id, uid, config_hash, generation in chunk:
-                await self._script(
-                    keys=[registry.entry_key(tenant_id, uid)],
-                    args=[config_hash, generation, registry.ENTRY_TTL_SECONDS],
-                    client=pipeline,
-                )
-            await pipeline.execute()
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for tenant_id, uid, config_hash, generation in chunk:
+                    await self._script(
+                        keys=[registry.entry_key(tenant_id, uid)],
+                        args=[config_hash, generation, registry.ENTRY_TTL_SECONDS],
+                        client=pipeline,
+                    )
+                await pipeline.execute()
             metrics.REGISTRY_WRITES.labels("written").inc(len(chunk))
 
     async def keep_filled(self) -> None:

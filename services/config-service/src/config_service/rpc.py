@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ASKED_AGENTS = 1000
 MAX_PUSHED_AGENTS = 10_000
+MAX_TEXT = 1024
 
 Handler = "Callable[[Any], Awaitable[Message]]"
 
@@ -67,7 +68,7 @@ class Questions:
 
     async def create_configuration(self, request: api.CreateConfigurationRequest) -> api.CreateConfigurationReply:
         """Make a configuration."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         version = await self._configurations.create(
             request.tenant_id,
             request.name,
@@ -80,7 +81,7 @@ class Questions:
 
     async def update_configuration(self, request: api.UpdateConfigurationRequest) -> api.UpdateConfigurationReply:
         """Edit a configuration."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         version, changed = await self._configurations.update(
             request.tenant_id,
             request.name,
@@ -94,7 +95,7 @@ class Questions:
 
     async def get_configuration(self, request: api.GetConfigurationRequest) -> api.GetConfigurationReply:
         """Return the current version."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         async with self._pool.acquire() as connection:
             version = await configuration_store.current(connection, request.tenant_id, request.name)
         if version is None:
@@ -103,7 +104,7 @@ class Questions:
 
     async def list_configurations(self, request: api.ListConfigurationsRequest) -> api.ListConfigurationsReply:
         """List current versions."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         sort = request.sort or "name"
         if sort not in configuration_store.SORTS:
             raise _invalid("sort", f"must be one of: {', '.join(configuration_store.SORTS)}")
@@ -128,7 +129,7 @@ class Questions:
 
     async def delete_configuration(self, request: api.DeleteConfigurationRequest) -> api.DeleteConfigurationReply:
         """Take a configuration out of use."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         await self._configurations.delete(
             request.tenant_id, request.name, expected_version=request.expected_version, author=request.author
         )
@@ -136,7 +137,7 @@ class Questions:
 
     async def list_versions(self, request: api.ListVersionsRequest) -> api.ListVersionsReply:
         """List versions, newest first, the current one included."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         page = page_of(request.page, "versions", request.tenant_id, request.name)
         rows, total = await configuration_store.list_versions(self._pool, request.tenant_id, request.name, page)
         if not rows:
@@ -148,7 +149,7 @@ class Questions:
 
     async def get_version(self, request: api.GetVersionRequest) -> api.GetVersionReply:
         """Return one version."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         _check_version(request.version)
         async with self._pool.acquire() as connection:
             version = await configuration_store.one(connection, request.tenant_id, request.name, request.version)
@@ -163,7 +164,7 @@ class Questions:
 
     async def rollback_configuration(self, request: api.RollbackConfigurationRequest) -> api.RollbackConfigurationReply:
         """Make a new version equal to an old one."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         _check_version(request.version)
         version = await self._configurations.roll_back(
             request.tenant_id,
@@ -177,7 +178,7 @@ class Questions:
 
     async def push_configuration(self, request: api.PushConfigurationRequest) -> api.PushConfigurationReply:
         """Offer a configuration now."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         uids = _uids(request.instance_uids, MAX_PUSHED_AGENTS)
         result = await self._people.push(request.tenant_id, request.name, uids, author=request.author)
         return api.PushConfigurationReply(
@@ -187,7 +188,7 @@ class Questions:
 
     async def list_attempts(self, request: api.ListAttemptsRequest) -> api.ListAttemptsReply:
         """List the ledger of a configuration, of an agent, or of both."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         if not request.name and not request.instance_uid:
             raise _invalid("name", "give the name of a configuration, the id of an agent, or both")
         uid = _uids([request.instance_uid], 1)[0] if request.instance_uid else None
@@ -208,7 +209,7 @@ class Questions:
         self, request: api.GetConfigurationStatusRequest
     ) -> api.GetConfigurationStatusReply:
         """Count the agents that should run a configuration."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         by_state, connected = await self._people.status(request.tenant_id, request.name)
         return api.GetConfigurationStatusReply(desired=sum(by_state.values()), connected=connected, by_state=by_state)
 
@@ -216,20 +217,20 @@ class Questions:
         self, request: api.GetAgentConfigurationsRequest
     ) -> api.GetAgentConfigurationsReply:
         """Say where agents stand and why."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         explained = await self._people.explain(request.tenant_id, _uids(request.instance_uids, MAX_ASKED_AGENTS))
         return api.GetAgentConfigurationsReply(agents=[_agent(item) for item in explained])
 
     async def assign_configuration(self, request: api.AssignConfigurationRequest) -> api.AssignConfigurationReply:
         """Assign an agent to a configuration."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         (uid,) = _uids([request.instance_uid], 1)
         explained = await self._people.assign(request.tenant_id, uid, request.name, author=request.author)
         return api.AssignConfigurationReply(agent=_agent(explained))
 
     async def clear_failure(self, request: api.ClearFailureRequest) -> api.ClearFailureReply:
         """Let a quarantined configuration be offered again."""
-        _check_tenant(request.tenant_id)
+        _check(request)
         (uid,) = _uids([request.instance_uid], 1)
         explained = await self._people.clear_failure(request.tenant_id, uid, author=request.author)
         return api.ClearFailureReply(agent=_agent(explained))
@@ -268,9 +269,16 @@ def _sort_key(row: Version, sort: str) -> str:
             return row.name
 
 
-def _check_tenant(tenant_id: str) -> None:
-    if not is_tenant_id(tenant_id):
+def _check(request: Any) -> None:
+    """Refuse a tenant that cannot be, and text that cannot be stored or compared."""
+    if not is_tenant_id(request.tenant_id):
         raise _invalid("tenant_id", "must be lower-case letters, digits and hyphens")
+    for field, value in request.ListFields():
+        if field.type != field.TYPE_STRING:
+            continue
+        for text in (value,) if isinstance(value, str) else value:
+            if len(text) > MAX_TEXT or "\x00" in text:
+                raise _invalid(field.name, f"must be at most {MAX_TEXT} characters, none of them NUL")
 
 
 def _check_version(version: int) -> None:

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config_service.consumer import clean
+from contracts import streams, subjects
+from fleet.events.v1 import agent_pb2, facts_pb2
+from world import facts as say
+from world.facts import uid_of
+
+from .conftest import FakeAgent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .conftest import Running
+
+
+async def row(service: Running, uid: bytes) -> dict[str, object]:
+    """Read the row of an agent."""
+    found = await service.pool.fetchrow("SELECT * FROM agent_target WHERE uid = $1", uid)
+    return dict(found) if found else {}
+
+
+async def test_labels_are_all_attributes_without_what_cannot_be_stored(
+    service: Running, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """Identifying attributes win; a NUL in a label is no reason to lose the agent."""
+    uid = uid_of(1)
+    await service.say(
+        say.connected(uid, 1),
+        say.described(uid, 1, 2, {"env": "prod", "a\x00b": "c\x00d"}, {"env": "x", "os": "linux"}),
+    )
+
+    async def has_labels() -> bool:
+        return (await row(service, uid)).get("labels") == {"env": "prod", "ab": "cd", "os": "linux"}
+
+    await eventually(has_labels, within=10)
+
+
+async def test_facts_nobody_could_have_said_are_left_out(
+    service: Running, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """A short id or an impossible tenant does not stop the others of the batch."""
+    good = FakeAgent(uid_of(16), {"env": "prod"})
+    short = say.connected(b"short", 1)
+    other = say.connected(uid_of(32), 1, tenant="No Tenant")
+    payload = say.batch(short, other, *good.connected()).SerializeToString()
+    await service.bus.js.publish(subjects.facts(subjects.partition_of(good.uid)), payload, stream=streams.FACTS.name)
+
+    async def is_known() -> bool:
+        return bool(await row(service, good.uid))
+
+    await eventually(is_known, within=10)
+    assert await service.pool.fetchval("SELECT count(*) FROM agent_target") == 1
+    assert await service.pool.fetchval("SELECT count(*) FROM dead_letter") == 0
+
+
+async def test_described_without_description_changes_only_capabilities(
+    service: Running, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """Absent is unchanged; facts of other concerns are passed over; unknown high bits are kept."""
+    agent = FakeAgent(uid_of(1), {"env": "prod"})
+    only_capabilities = facts_pb2.Described(capabilities=(1 << 63) | 2)
+    await service.say(
+        *agent.connected(),
+        say.fact(agent.uid, 1, 3, described=only_capabilities),
+        say.fact(agent.uid, 1, 4, custom_message_received=facts_pb2.CustomMessageReceived()),
+        say.fact(agent.uid, 1, 5, offer_delivered=facts_pb2.OfferDelivered(kind=facts_pb2.OFFER_KIND_COMMAND)),
+    )
+
+    async def is_changed() -> bool:
+        found = await row(service, agent.uid)
+        return found.get("capabilities") == 2 - (1 << 63) and found["labels"] == {"env": "prod"}
+
+    await eventually(is_changed, within=10)
+
+
+async def test_deleted_agent_is_forgotten_unless_it_came_back(
+    service: Running, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """agent-state says it is gone: row and assignment go; a newer connection stays."""
+    gone, back = FakeAgent(uid_of(1), {"env": "prod"}), FakeAgent(uid_of(2), {"env": "prod"}, epoch=9)
+    await service.say(*gone.connected(), *back.connected())
+
+    async def both_known() -> bool:
+        return bool(await row(service, gone.uid) and await row(service, back.uid))
+
+    await eventually(both_known, within=10)
+    await service.bus.ensure_stream(streams.EVENTS)
+    for agent in (gone, back):
+        event = agent_pb2.AgentEvent(
+            tenant_id="default", instance_uid=agent.uid, epoch=5, deleted=agent_pb2.AgentDeleted()
+        )
+        await service.bus.js.publish(
+            subjects.agent_event("deleted", "default", agent.uid), event.SerializeToString(), stream=streams.EVENTS.name
+        )
+
+    async def is_forgotten() -> bool:
+        return not await row(service, gone.uid)
+
+    await eventually(is_forgotten, within=10)
+    assert await row(service, back.uid)
+
+
+def test_clean_takes_only_nul_away() -> None:
+    """Everything else is text as it came."""
+    assert clean("a\x00b\x00") == "ab"
+    assert clean("zażółć\n") == "zażółć\n"
