@@ -187,9 +187,7 @@ def _add(  # noqa: C901, PLR0912 - one line per kind of fact
         case "connected":
             _connect(agent, connection, fact, at)
         case "disconnected":
-            connection.closed_at = at
-            connection.reason = clean(fact.disconnected.reason, MAX_REASON_CHARACTERS)
-            agent.closed_epoch = max(agent.closed_epoch, fact.epoch)
+            _disconnect(agent, connection, fact, at)
         case "described":
             _describe(agent, fact, fence)
         case "health_reported":
@@ -220,6 +218,14 @@ def _connect(agent: AgentDelta, connection: ConnectionDelta, fact: facts.Fact, a
         connection.gateway_id = clean(said.gateway_id, MAX_REASON_CHARACTERS) or connection.gateway_id
     if said.capabilities:
         agent.advance("capabilities", (fact.epoch, fact.sequence), to_signed(said.capabilities))
+
+
+def _disconnect(agent: AgentDelta, connection: ConnectionDelta, fact: facts.Fact, at: datetime) -> None:
+    """A connection ends once; should two ends be told, it ended with the first."""
+    if connection.closed_at is None or at < connection.closed_at:
+        connection.closed_at = at
+        connection.reason = clean(fact.disconnected.reason, MAX_REASON_CHARACTERS)
+    agent.closed_epoch = max(agent.closed_epoch, fact.epoch)
 
 
 def _describe(agent: AgentDelta, fact: facts.Fact, fence: Fence) -> None:
