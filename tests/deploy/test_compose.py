@@ -146,6 +146,15 @@ def test_health_and_order() -> None:
             assert how == {"condition": wanted}, f"{name} → {other}"
 
 
+def test_every_job_is_waited_for() -> None:
+    """`up --wait` takes the end of a job for a failure unless somebody waits for its success."""
+    everything = services()
+    jobs = {name for name, service in everything.items() if service["restart"] == "no"}
+    waited_for = {other for service in everything.values() for other in service.get("depends_on", {})}
+
+    assert jobs <= waited_for
+
+
 def test_volumes_and_configs_exist() -> None:
     """Named volumes are declared; mounted configuration files are in the tree."""
     content = compose()
