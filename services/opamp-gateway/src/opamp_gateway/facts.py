@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from fleet.events.v1 import facts_pb2
 from opamp_gateway.varint import delimited, encode, number
 
 CONNECTED: Final = 16
@@ -39,6 +40,9 @@ NAMES: Final = {
     CUSTOM_MESSAGE_RECEIVED: "custom_message_received",
     OFFER_DELIVERED: "offer_delivered",
 }
+
+
+_KIND_TAGS: Final = {kind: encode(kind << 3 | 2) for kind in NAMES}
 
 
 class Speaker(Protocol):
@@ -89,26 +93,23 @@ class Fact:
     def to_bytes(self) -> bytes:
         """Write the fact as fleet.events.v1.Fact; its session must have its epoch by now."""
         session = self.session
-        return b"".join(
-            (
-                delimited(1, session.tenant_id.encode()),
-                b"\x12\x10",
-                session.uid,
-                number(3, session.epoch),
-                number(4, self.sequence),
-                b"\x29",
-                self.time_unix_nano.to_bytes(8, "little"),
-                number(7, self.agent_sequence_num),
-                encode(self.kind << 3 | 2),
-                encode(len(self.body)),
-                self.body,
-            )
+        head = facts_pb2.Fact(
+            tenant_id=session.tenant_id,
+            instance_uid=session.uid,
+            epoch=session.epoch,
+            sequence=self.sequence,
+            time_unix_nano=self.time_unix_nano,
+            agent_sequence_num=self.agent_sequence_num,
         )
+        return head.SerializeToString() + _KIND_TAGS[self.kind] + encode(len(self.body)) + self.body
 
 
 def batch(gateway_id: str, facts: list[bytes]) -> bytes:
     """Write serialised facts as one fleet.events.v1.FactBatch."""
-    return delimited(1, gateway_id.encode()) + b"".join(delimited(2, fact) for fact in facts)
+    parts = [delimited(1, gateway_id.encode())]
+    for fact in facts:
+        parts += (b"\x12", encode(len(fact)), fact)
+    return b"".join(parts)
 
 
 def connected(gateway_id: str, transport: int, remote_address: str, capabilities: int, credential_id: str) -> bytes:

@@ -7,11 +7,11 @@ here; it is checked strictly.
 
 from __future__ import annotations
 
-import base64
 import binascii
-import hashlib
 import ipaddress
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from opamp_gateway.errors import BadHead
@@ -25,6 +25,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
 _ONCE = frozenset({"sec-websocket-key", "sec-websocket-version", "host", "authorization", "secret-key"})
 _PARTS = 3
+
+_sha1 = partial(sha1, usedforsecurity=False)
 
 REASONS = {
     101: "Switching Protocols",
@@ -52,7 +54,7 @@ class Head:
     @property
     def is_upgrade(self) -> bool:
         """Whether this asks for a WebSocket, well or badly."""
-        return self.method == "GET" and "websocket" in _tokens(self.headers.get("upgrade", ""))
+        return self.method == "GET" and _names("websocket", self.headers.get("upgrade", ""))
 
 
 def parse(data: bytes) -> Head:
@@ -62,16 +64,20 @@ def parse(data: bytes) -> Head:
     Raises:
         BadHead: It is not HTTP/1.1, or repeats a header that may come once.
     """
-    lines = data[: -len(END)].decode("latin-1").split("\r\n")
+    text = data[: -len(END)].decode("latin-1")
+    lines = text.split("\r\n")
     parts = lines[0].split(" ")
     if len(parts) != _PARTS or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[0].isalpha():
         raise BadHead(400, "this is not an HTTP/1.1 request")
+    if "\0" in text or text.count("\n") != len(lines) - 1:
+        raise BadHead(400, "the head holds a bare line feed or a zero byte")
     headers: dict[str, str] = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip() or "\n" in value or "\0" in value:
+        if not colon or not name or name != name.strip():
             raise BadHead(400, "a header line is malformed")
-        name, value = name.lower(), value.strip(" \t")
+        name = name.lower()
+        value = value.strip(" \t")
         if name in headers:
             if name in _ONCE:
                 raise BadHead(400, f"the header {name} may come once")
@@ -93,19 +99,19 @@ def check_upgrade(head: Head) -> str:
     headers = head.headers
     if "content-length" in headers or "transfer-encoding" in headers:
         raise BadHead(400, "an upgrade has no body")
-    if "upgrade" not in _tokens(headers.get("connection", "")):
+    if not _names("upgrade", headers.get("connection", "")):
         raise BadHead(400, "Connection: Upgrade is missing")
     if headers.get("sec-websocket-version", "") != "13":
         raise BadHead(426, "only WebSocket version 13 is spoken here")
     key = headers.get("sec-websocket-key", "")
     try:
-        size = len(base64.b64decode(key, validate=True))
+        size = len(binascii.a2b_base64(key, strict_mode=True))
     except (binascii.Error, ValueError):
         size = 0
     if size != _KEY_BYTES:
         raise BadHead(400, "Sec-WebSocket-Key is not 16 bytes in base64")
-    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
+    digest = _sha1(key.encode() + _GUID).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()
 
 
 def switching(accept: str) -> bytes:
@@ -162,5 +168,7 @@ def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> boo
     return any(parsed in network for network in networks)
 
 
-def _tokens(value: str) -> set[str]:
-    return {token.strip().lower() for token in value.split(",")}
+def _names(token: str, value: str) -> bool:
+    """Say whether a comma-separated header value holds *token*."""
+    value = value.lower()
+    return value == token or token in (part.strip() for part in value.split(","))

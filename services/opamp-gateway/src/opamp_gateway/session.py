@@ -9,7 +9,7 @@ remembers of a status is an 8-byte digest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
 from google.protobuf.message import DecodeError
@@ -460,4 +460,4 @@ def check_counts(message: opamp.AgentToServer, rules: Rules) -> None:
 
 def digest_of(body: bytes) -> bytes:
     """Digest one part."""
-    return blake2b(body, digest_size=DIGEST).digest()
+    return sha256(body).digest()[:DIGEST]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 _CONTINUE = 0x80
 _LOW = 0x7F
+_TWO_BYTES = 1 << 14
 
 
 def encode(value: int) -> bytes:
     """Write *value* (0 … 2^64-1) as a varint."""
     if value < _CONTINUE:
         return _SMALL[value]
+    if value < _TWO_BYTES:
+        return bytes((value & _LOW | _CONTINUE, value >> 7))
     out = bytearray()
     while value >= _CONTINUE:
         out.append(value & _LOW | _CONTINUE)
