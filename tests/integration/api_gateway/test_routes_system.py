@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from api_gateway.openapi import document_text
 from api_gateway.permissions import Role
 
@@ -93,7 +91,7 @@ async def test_the_viewer_works_without_the_rest_of_the_world(api: Any) -> None:
         assert (await api.call("GET", path)).status == 200, path
 
 
-@pytest.mark.parametrize("path", ["/swagger/..%2f__init__.py", "/swagger/swagger-editor.js", "/swagger/x/y"])
-async def test_no_other_file_is_served(api: Any, path: str) -> None:
+async def test_no_other_file_is_served(api: Any) -> None:
     """Only the viewer's own."""
-    assert (await api.call("GET", path)).status == 404
+    for path in ("/swagger/..%2f__init__.py", "/swagger/swagger-editor.js", "/swagger/x/y"):
+        assert (await api.call("GET", path)).status == 404
