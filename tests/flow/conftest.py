@@ -20,7 +20,7 @@ _places = itertools.count(1)
 @pytest.fixture
 async def running(platform: Platform) -> Platform:
     """Give the file's platform, running."""
-    await platform.start()
+    await platform.start(settings={"OPAMP_GATEWAY_TOKEN_CACHE_SECONDS": "2"})
     return platform
 
 

@@ -197,6 +197,19 @@ async def test_killed_parts_return(new_run: Callable[..., Run], eventually: Even
     await eventually(lambda: not set(run.facts["pids"].values()) & {pids["agent-state"], pids["nats"]}, within=10)
 
 
+async def test_end_during_the_start_leaves_nothing(new_run: Callable[..., Run], eventually: Eventually) -> None:
+    """Ctrl-C while servers are still starting ends what stands by then, and the next start works."""
+    run = new_run()
+    await eventually(lambda: "NATS" in run.said, within=30)
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.ended() == 0, run.said
+    assert run.left_over() == []
+    assert "Traceback" not in run.said
+    again = new_run()
+    await eventually(again.up, within=60)
+
+
 async def test_two_stacks_stand_side_by_side(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """Different ports and folders are enough."""
     one, other = new_run("one"), new_run("other")
