@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agent_state.agent import ConfigStatus, Health, Identity, config_status_of, health_of, identify
+from agent_state.folding import NEVER
 from contracts.subjects import partition_of
 
 if TYPE_CHECKING:
@@ -31,43 +33,20 @@ FROM agent_tombstone t JOIN unnest($1::text[], $2::bytea[]) AS i (tenant_id, age
   ON t.tenant_id = i.tenant_id AND t.agent_uid = i.agent_uid
 """
 
-_COLUMNS = (
-    ("tenant_id", "text"),
-    ("agent_uid", "bytea"),
-    ("epoch", "bigint"),
-    ("sequence", "bigint"),
-    ("agent_sequence_num", "bigint"),
-    ("gateway_id", "text"),
-    ("closed_epoch", "bigint"),
-    ("last_disconnected_at", "timestamptz"),
-    ("disconnect_reason", "text"),
-    ("connected_sequence", "bigint"),
-    ("last_connected_at", "timestamptz"),
-    ("transport", "smallint"),
-    ("remote_address", "text"),
-    ("capabilities_epoch", "bigint"),
-    ("capabilities_sequence", "bigint"),
-    ("capabilities", "bigint"),
-    ("described_epoch", "bigint"),
-    ("described_sequence", "bigint"),
-    ("name", "text"),
-    ("version", "text"),
-    ("hostname", "text"),
-    ("os_type", "text"),
-    ("architecture", "text"),
-    ("health_epoch", "bigint"),
-    ("health_sequence", "bigint"),
-    ("health_state", "text"),
-    ("health_error", "text"),
-    ("health_status", "text"),
-    ("config_epoch", "bigint"),
-    ("config_sequence", "bigint"),
-    ("config_state", "text"),
-    ("config_error", "text"),
-    ("remote_config_hash", "bytea"),
-)
+_Register = tuple[str, tuple[str, ...]]
+"""When the newcomer's values are taken, and which columns they are."""
 
-_REGISTERS = (
+_KINDS = {
+    "tenant_id": "text",
+    "agent_uid": "bytea",
+    "transport": "smallint",
+    "last_connected_at": "timestamptz",
+    "last_disconnected_at": "timestamptz",
+    "remote_config_hash": "bytea",
+}
+_NUMBERS = ("capabilities", "agent_sequence_num")
+
+_ALWAYS: tuple[_Register, ...] = (
     (
         "(excluded.epoch, excluded.sequence) > (a.epoch, a.sequence)",
         ("epoch", "sequence", "agent_sequence_num", "gateway_id"),
@@ -86,45 +65,43 @@ _REGISTERS = (
         AND (a.connected_sequence = 0 OR excluded.last_connected_at < a.last_connected_at))""",
         ("last_connected_at",),
     ),
-    (
+)
+_SOMETIMES: dict[str, _Register] = {
+    "capabilities": (
         """(excluded.capabilities_epoch, excluded.capabilities_sequence)
         > (a.capabilities_epoch, a.capabilities_sequence)""",
         ("capabilities_epoch", "capabilities_sequence", "capabilities"),
     ),
-    (
+    "description": (
         "(excluded.described_epoch, excluded.described_sequence) > (a.described_epoch, a.described_sequence)",
-        (
-            "described_epoch",
-            "described_sequence",
-            "name",
-            "version",
-            "hostname",
-            "os_type",
-            "architecture",
-        ),
+        ("described_epoch", "described_sequence", "name", "version", "hostname", "os_type", "architecture"),
     ),
-    (
+    "health": (
         "(excluded.health_epoch, excluded.health_sequence) > (a.health_epoch, a.health_sequence)",
         ("health_epoch", "health_sequence", "health_state", "health_error", "health_status"),
     ),
-    (
+    "config_status": (
         "(excluded.config_epoch, excluded.config_sequence) > (a.config_epoch, a.config_sequence)",
         ("config_epoch", "config_sequence", "config_state", "config_error", "remote_config_hash"),
     ),
-)
-"""Which columns take the newcomer's value, and when: each line is a register with its own fence."""
+}
+"""Registers by attribute of AgentDelta. A batch in which none of its agents said a thing does not mention it: a
+storm of reconnects writes half the columns."""
 
 
-def _merge_statement() -> str:
-    """Write the upsert from the two tables above; nothing in it comes from outside."""
-    names = ", ".join(name for name, _ in _COLUMNS)
-    arrays = ", ".join(f"${index}::{kind}[]" for index, (_, kind) in enumerate(_COLUMNS, start=1))
+@cache
+def _merge_statement(kinds: tuple[str, ...]) -> str:
+    """Write the upsert for batches in which *kinds* of _SOMETIMES occur; nothing in it comes from outside."""
+    registers = (*_ALWAYS, *(_SOMETIMES[kind] for kind in kinds))
+    columns = ["tenant_id", "agent_uid", *(name for _, names in registers for name in names)]
+    names = ", ".join(columns)
+    arrays = ", ".join(f"${index}::{_type_of(name)}[]" for index, name in enumerate(columns, start=1))
     sets = ",\n  ".join(
         f"{name} = CASE WHEN {guard} THEN excluded.{name} ELSE a.{name} END"
-        for guard, columns in _REGISTERS
-        for name in columns
+        for guard, taken in registers
+        for name in taken
     )
-    newer = "\n  OR ".join(f"({guard})" for guard, _ in _REGISTERS)
+    newer = "\n  OR ".join(f"({guard})" for guard, _ in registers)
     return f"""
 INSERT INTO agent AS a ({names})
 SELECT {names} FROM unnest({arrays}) AS i ({names})
@@ -144,7 +121,12 @@ RETURNING new.tenant_id, new.agent_uid,
 """  # noqa: S608 - built from the constants above
 
 
-_MERGE = _merge_statement()
+def _type_of(column: str) -> str:
+    """Tell a column's type: numbers by their name, text unless listed."""
+    if column.endswith(("epoch", "sequence")) or column in _NUMBERS:
+        return "bigint"
+    return _KINDS.get(column, "text")
+
 
 _ENTER = """
 INSERT INTO agent_presence AS p (tenant_id, agent_uid, epoch, gateway_id, last_seen_at)
@@ -265,8 +247,9 @@ class AgentStore:
         """
         if not deltas:
             return []
-        records = [_record_of(delta, identities.get(delta.key, _NO_IDENTITY)) for delta in deltas]
-        rows = await connection.fetch(_MERGE, *map(list, zip(*records, strict=True)))
+        kinds = tuple(kind for kind in _SOMETIMES if any(getattr(delta, f"{kind}_fence") != NEVER for delta in deltas))
+        records = [_record_of(delta, identities.get(delta.key, _NO_IDENTITY), kinds) for delta in deltas]
+        rows = await connection.fetch(_merge_statement(kinds), *map(list, zip(*records, strict=True)))
         return [_change_of(row) for row in rows]
 
     async def enter(self, connection: Db, entries: Sequence[tuple[str, bytes, int, str, datetime]]) -> None:
@@ -294,13 +277,11 @@ def identities_of(deltas: Iterable[AgentDelta]) -> dict[Key, Identity]:
     return {delta.key: identify(delta.description) for delta in deltas if delta.description is not None}
 
 
-def _record_of(delta: AgentDelta, identity: Identity) -> tuple[Any, ...]:
-    """Lay a delta out in the order of _COLUMNS."""
+def _record_of(delta: AgentDelta, identity: Identity, kinds: tuple[str, ...]) -> tuple[Any, ...]:
+    """Lay a delta out in the order of the columns of _merge_statement."""
     newest = delta.newest
     closed = delta.connections.get(delta.closed_epoch)
-    health = _NO_HEALTH if delta.health is None else health_of(delta.health)
-    config = _NO_CONFIG if delta.config_status is None else config_status_of(delta.config_status)
-    return (
+    values: list[Any] = [
         delta.tenant_id,
         delta.uid,
         *delta.fence,
@@ -309,26 +290,24 @@ def _record_of(delta: AgentDelta, identity: Identity) -> tuple[Any, ...]:
         delta.closed_epoch,
         *(_NOT_CLOSED if closed is None else (closed.closed_at, closed.reason)),
         newest.connected_sequence,
-        newest.opened_at,
         newest.transport,
         newest.remote_address,
-        *delta.capabilities_fence,
-        delta.capabilities,
-        *delta.description_fence,
-        identity.name,
-        identity.version,
-        identity.hostname,
-        identity.os_type,
-        identity.architecture,
-        *delta.health_fence,
-        health.state,
-        health.error,
-        health.status,
-        *delta.config_status_fence,
-        config.state,
-        config.error,
-        config.config_hash,
-    )
+        newest.opened_at,
+    ]
+    for kind in kinds:
+        values += getattr(delta, f"{kind}_fence")
+        match kind:
+            case "capabilities":
+                values.append(delta.capabilities)
+            case "description":
+                values += (identity.name, identity.version, identity.hostname, identity.os_type, identity.architecture)
+            case "health":
+                health = _NO_HEALTH if delta.health is None else health_of(delta.health)
+                values += (health.state, health.error, health.status)
+            case _:
+                config = _NO_CONFIG if delta.config_status is None else config_status_of(delta.config_status)
+                values += (config.state, config.error, config.config_hash)
+    return tuple(values)
 
 
 def _change_of(row: asyncpg.Record) -> Change:

@@ -40,6 +40,8 @@ async def build(room: Room, settings: Settings) -> None:
     url = settings.postgres_url.get_secret_value()
     pool = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_connections)
     room.stack.push_async_callback(pool.close)
+    answering = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_answer_connections)
+    room.stack.push_async_callback(answering.close)
     room.health.register("postgres", lambda: postgres.ping(pool), critical=True)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)
@@ -96,7 +98,7 @@ async def build(room: Room, settings: Settings) -> None:
         refresh_seconds=settings.metrics_refresh_seconds,
         silence_seconds=settings.silence_seconds,
     )
-    routes = Routes(AgentQuery(pool), TokenStore(pool), Deletion(pool, agents, offers))
+    routes = Routes(AgentQuery(answering), TokenStore(answering), Deletion(answering, agents, offers))
     await bus.serve(SERVICE, room.version, routes.handlers())
     await presence.listen(bus)
     await sweeper.listen()

@@ -26,7 +26,13 @@ class Settings(ServiceSettings):
     postgres_url: Annotated[
         SecretStr, Field(description="postgresql:// URL of the role agent_state, which owns its schema only.")
     ]
-    postgres_connections: Annotated[int, Field(ge=4, le=100, description="Database connections at most.")] = 12
+    postgres_connections: Annotated[
+        int, Field(ge=6, le=100, description="Database connections for facts, presence and sweeps at most.")
+    ] = 12
+    postgres_answer_connections: Annotated[
+        int,
+        Field(ge=1, le=100, description="Database connections kept for answering questions, whatever else goes on."),
+    ] = 4
     stream_replicas: Annotated[
         int, Field(ge=1, le=5, description="Copies JetStream keeps of facts and events; 3 on a cluster.")
     ] = 1
