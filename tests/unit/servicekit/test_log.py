@@ -45,6 +45,24 @@ def test_secrets_are_masked_by_their_key(key: str, capsys: pytest.CaptureFixture
     assert last_line(capsys)[key] == log.MASK
 
 
+@pytest.mark.parametrize("fmt", ["json", "console"])
+def test_a_traceback_shows_no_local_variables(fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a function held when it failed may be a password."""
+    log.configure("door", "info", fmt)
+
+    def fail(password: str) -> None:
+        raise ValueError(len(password))
+
+    try:
+        fail("hush-" * 3)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+
+    text = capsys.readouterr().err
+    assert "ValueError" in text
+    assert "hush-hush" not in text
+
+
 def test_long_values_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
     """A megabyte in one field does not become a megabyte of log."""
     log.configure("door", "info", "json")

@@ -30,7 +30,10 @@ def configure(service: str, level: str = "info", fmt: str = "auto") -> None:
     """Set up logging for this process; standard-library loggers join in at warning and above."""
     as_json = fmt == "json" or (fmt == "auto" and not sys.stderr.isatty())
     renderer: Any = (
-        structlog.processors.JSONRenderer(serializer=_to_json) if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer(serializer=_to_json)
+        if as_json
+        # The renderer's own choice prints local variables, and those hold passwords.
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
