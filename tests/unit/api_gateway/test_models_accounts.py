@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from api_gateway.models.accounts import NewUser, Registration, UserChange
+from api_gateway.models.accounts import Credentials, NewUser, PasswordChange, RefreshToken, Registration, UserChange
 from api_gateway.permissions import Role
 
 GOOD = {"username": "jo-the.user_1", "email": "jo@example.org", "password": "correct horse"}
@@ -46,3 +46,18 @@ def test_an_admin_chooses_role_and_may_leave_the_password_out() -> None:
     assert UserChange.model_validate({"username": "amy", "role": "operator"}).model_fields_set == {"role"}
     with pytest.raises(ValidationError):
         NewUser.model_validate({"username": "joe", "role": "root"})
+
+
+def test_no_document_shows_its_secret_when_printed() -> None:
+    """A traceback or a careless log line names the field and not the value."""
+    hush = "hush-hush-hush"
+    documents = (
+        Credentials(username="joe", password=hush),
+        Registration(username="joe", email="j@x", password=hush),
+        RefreshToken(refresh_token=hush),
+        PasswordChange(current_password=hush, new_password=hush),
+        NewUser(username="joe", password=hush),
+        UserChange(password=hush),
+    )
+
+    assert [document for document in documents if hush in repr(document)] == []

@@ -26,7 +26,7 @@ class Credentials(Document):
     """A login."""
 
     username: Annotated[str, Field(min_length=1, max_length=254)]
-    password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
+    password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH, repr=False)]
 
 
 class Registration(Document):
@@ -38,20 +38,20 @@ class Registration(Document):
     """3 to 32 letters, digits, dots, hyphens, underscores; unique whatever the case."""
 
     email: Email
-    password: NewPassword
+    password: Annotated[NewPassword, Field(repr=False)]
 
 
 class RefreshToken(Document):
     """A refresh token."""
 
-    refresh_token: Annotated[str, Field(min_length=1, max_length=512)]
+    refresh_token: Annotated[str, Field(min_length=1, max_length=512, repr=False)]
 
 
 class PasswordChange(Document):
     """A new password; every other session of the user ends."""
 
-    current_password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
-    new_password: NewPassword
+    current_password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH, repr=False)]
+    new_password: Annotated[NewPassword, Field(repr=False)]
 
 
 class NewUser(Document):
@@ -62,7 +62,7 @@ class NewUser(Document):
     username: Username
     email: Email | None = None
     role: Role = Role.VIEWER
-    password: NewPassword | None = None
+    password: Annotated[NewPassword | None, Field(repr=False)] = None
     """Left out: one is generated and told once."""
 
 
@@ -76,7 +76,7 @@ class UserChange(Document):
     is_active: bool | None = None
     """false ends every session of the user."""
 
-    password: NewPassword | None = None
+    password: Annotated[NewPassword | None, Field(repr=False)] = None
     """Sets a new one and ends every session of the user."""
 
 
