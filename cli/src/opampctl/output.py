@@ -33,6 +33,11 @@ _COLOURS = {
 }
 
 
+_GAP = 2
+_SHORT = 9
+"""A column this narrow is never cut."""
+
+
 class Format(StrEnum):
     """What `-o` understands."""
 
@@ -71,12 +76,29 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: 
         err().print(empty)
         return
     terminal = sys.stdout.isatty()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.upper(), overflow="ellipsis" if terminal else "ignore", no_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    longest = [max(len(column), *(len(_plain(row[at])) for row in rows)) for at, column in enumerate(columns)]
+    widths = fit(longest, out().width) if terminal else longest
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column.upper(), overflow="ellipsis", no_wrap=True, min_width=width, max_width=width)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    _print(table)
+    print_table(table)
+
+
+def fit(widths: Sequence[int], available: int) -> list[int]:
+    """
+    Narrow columns until they fit, the widest first.
+
+    Never the first, which names the thing and is copied from here, and none below what is short anyway.
+    """
+    fitting = list(widths)
+    while sum(fitting) + _GAP * (len(fitting) - 1) > available:
+        widest = max(range(1, len(fitting)), key=lambda at: fitting[at], default=0)
+        if widest == 0 or fitting[widest] <= _SHORT:
+            break
+        fitting[widest] -= 1
+    return fitting
 
 
 def show_fields(fields: Mapping[str, Any]) -> None:
@@ -87,7 +109,7 @@ def show_fields(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if value not in (None, "", {}, []):
             table.add_row(name, _cell(value))
-    _print(table)
+    print_table(table)
 
 
 def ago(timestamp: str | None, now: datetime | None = None) -> str:
@@ -114,7 +136,7 @@ def pairs(labels: Mapping[str, Any] | None) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print a table; rich pads its last column, which a pipe would carry along."""
     console = out()
     with console.capture() as capture:
@@ -122,14 +144,18 @@ def _print(table: Table) -> None:
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
-def _cell(value: Any) -> str:
+def _plain(value: Any) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = escape(pairs(value) if isinstance(value, dict) else str(value))
+    return pairs(value) if isinstance(value, dict) else str(value)
+
+
+def _cell(value: Any) -> str:
+    text = _plain(value)
     colour = _COLOURS.get(text)
-    return f"[{colour}]{text}[/]" if colour else text
+    return f"[{colour}]{text}[/]" if colour else escape(text)
 
 
 class _Dumper(yaml.SafeDumper):

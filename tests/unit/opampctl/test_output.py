@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from opampctl.output import Format, ago, as_text, pairs, show_data, show_fields, show_table
+from opampctl.output import Format, ago, as_text, fit, pairs, show_data, show_fields, show_table
 
 NOW = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
 
@@ -82,3 +82,11 @@ def test_labels_are_sorted() -> None:
     """Labels read the same every time."""
     assert pairs({"b": "2", "a": "1"}) == "a=1,b=2"
     assert pairs(None) == ""
+
+
+def test_long_columns_make_room_on_a_narrow_terminal() -> None:
+    """The widest column gives way first; the first one and short ones never do."""
+    assert fit([36, 14, 30, 7], 1000) == [36, 14, 30, 7]
+    assert fit([36, 14, 30, 7], 80) == [36, 14, 17, 7]
+    assert fit([36, 14, 30, 7], 10) == [36, 9, 9, 7]
+    assert fit([50], 10) == [50]

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 import uvloop
+from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from opampctl.commands.shared import Output, label_pairs
 from opampctl.commands.shared import duration as duration_option
 from opampctl.commands.shared import rate as rate_option
 from opampctl.exits import CommandError, Exit
-from opampctl.output import Format, err, out, show_data
+from opampctl.output import Format, err, print_table, show_data
 from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
 from opampctl.simulate import Fleet, FleetOfProcesses, FleetOptions, TooManyAgentsError, Transport
 from opampctl.simulate.options import DEFAULT_ENDPOINT, DEFAULT_ENVIRONMENTS
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _LIVE_SECONDS = 0.5
 _LINE_SECONDS = 5.0
 _READY_SECONDS = 0.25
+_LOOK_BACK_SECONDS = 3.0
+"""Over at least how long rates and recent errors are told."""
 _QUICK_LINES_SECONDS = 1.0
 
 EXAMPLES = """
@@ -161,8 +165,8 @@ def simulate(
         raise CommandError(sentence, Exit.UNAVAILABLE, hint=hint) from error
     if output is Format.TABLE:
         for table in summary_tables(summary):
-            out().print(table)
-            out().print()
+            print_table(table)
+            print()
     else:
         show_data(summary.to_dict(), output)
     if not summary.counters["connects"]:
@@ -195,7 +199,11 @@ async def _watch(fleet: Fleet | FleetOfProcesses, *, quiet: bool, ready_file: Pa
     terminal = sys.stderr.isatty()
     step = _LIVE_SECONDS if terminal else _QUICK_LINES_SECONDS
     shown_at, previous = -math.inf, None
-    with Live(console=err(), auto_refresh=False, transient=True) if terminal and not quiet else _Nothing() as live:
+    with (
+        Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        if terminal and not quiet
+        else _Nothing() as live
+    ):
         while True:
             await asyncio.sleep(step if ready_file is None else _READY_SECONDS)
             snapshot = fleet.snapshot()
@@ -208,9 +216,11 @@ async def _watch(fleet: Fleet | FleetOfProcesses, *, quiet: bool, ready_file: Pa
             if quiet or now - shown_at < pause:
                 continue
             line = progress_line(snapshot, previous)
-            shown_at, previous = now, snapshot
+            shown_at = now
+            if previous is None or snapshot.elapsed_seconds - previous.elapsed_seconds > _LOOK_BACK_SECONDS:
+                previous = snapshot
             if isinstance(live, Live):
-                live.update(line, refresh=True)
+                live.update(Text(line), refresh=True)
             else:
                 err().print(line)
 

@@ -79,7 +79,7 @@ def summary_tables(snapshot: Snapshot) -> list[Table]:
         if latency["count"]:
             figures = (f"{latency[key]:.1f}" for key in ("p50_ms", "p90_ms", "p99_ms", "max_ms"))
             times.add_row(shown, f"{latency['count']:.0f}", *figures)
-    tables = [facts, times]
+    tables = [facts, times] if times.row_count else [facts]
     if snapshot.errors:
         errors = _table("what went wrong", "times", "")
         for kind, count in sorted(snapshot.errors.items(), key=lambda item: -item[1]):
