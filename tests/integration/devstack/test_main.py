@@ -255,6 +255,16 @@ def test_bad_setting_is_one_line(new_run: Callable[..., Run]) -> None:
     assert run.said.count("\n") == 1
 
 
+def test_folder_that_cannot_be_written_is_one_line(new_run: Callable[..., Run]) -> None:
+    """The folder is named."""
+    run = new_run(FLEET_DATA="/proc/fleet")
+
+    assert run.ended() == 1
+    assert "OpAMP Platform cannot run: " in run.said
+    assert "/proc/fleet" in run.said
+    assert "Traceback" not in run.said
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -25,14 +25,16 @@ ELSEWHERE = External("postgresql://root:r%40t@db.example:6432", "nats://bus.exam
 class Tools:
     """What commands of services answer, and what they were asked."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, str, str]) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: list[tuple[int, str, str]]) -> None:
         self.asked: list[tuple[str, ...]] = []
-        self._answers = list(answers)
+        self._answers = answers
+        """By the last word of the command: admin, token."""
+
         monkeypatch.setattr(subprocess, "run", self._run)
 
     def _run(self, argv: Sequence[str], **_more: Any) -> subprocess.CompletedProcess[str]:
         self.asked.append(tuple(argv[2:]))
-        code, out, err = self._answers.pop(0)
+        code, out, err = self._answers[argv[3].rpartition("-")[2]].pop(0)
         return subprocess.CompletedProcess(argv, code, out, err)
 
 
@@ -62,16 +64,16 @@ def test_first_admin_and_token_are_made_once(tmp_path: Path, monkeypatch: pytest
     """What was made is remembered at once; a second start asks for nothing."""
     tools = Tools(
         monkeypatch,
-        (0, 'a warning\n{"username": "admin", "password": "pw"}\n', ""),
-        (0, '{"id": "1", "secret": "oet_1_x"}', ""),
+        admin=[(0, 'a warning\n{"username": "admin", "password": "pw"}\n', "")],
+        token=[(0, '{"id": "1", "secret": "oet_1_x"}', "")],
     )
     platform = _platform(tmp_path)
     platform.greet()
     platform.greet()
 
-    assert [words[:2] for words in tools.asked] == [
-        ("api_gateway", "create-admin"),
+    assert sorted(words[:2] for words in tools.asked) == [
         ("agent_state", "create-enrolment-token"),
+        ("api_gateway", "create-admin"),
     ]
     kept = json.loads((tmp_path / "secrets.json").read_text())
     assert (kept["admin_user"], kept["admin_password"], kept["enrolment_token"]) == ("admin", "pw", "oet_1_x")
@@ -79,7 +81,7 @@ def test_first_admin_and_token_are_made_once(tmp_path: Path, monkeypatch: pytest
 
 def test_unknown_admin_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An admin whose password we do not know keeps it; another one is made."""
-    tools = Tools(monkeypatch, (3, "", "there is a user admin already"), (0, '{"username": "u", "password": "p"}', ""))
+    tools = Tools(monkeypatch, admin=[(3, "", "there is one"), (0, '{"username": "u", "password": "p"}', "")])
     platform = _platform(tmp_path, secrets=Secrets(enrolment_token="t"))
 
     platform.greet()
@@ -90,10 +92,10 @@ def test_unknown_admin_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_failed_tool_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last word and code are told."""
-    Tools(monkeypatch, (1, "", "Traceback …\nValueError: bad\n"))
+    Tools(monkeypatch, admin=[(1, "", "Traceback …\nValueError: bad\n")])
 
     with pytest.raises(ToolFailed, match=r"^api_gateway create-admin failed with code 1: ValueError: bad$"):
-        _platform(tmp_path).greet()
+        _platform(tmp_path, secrets=Secrets(enrolment_token="t")).greet()
 
 
 def test_tool_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,7 @@ def test_tool_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(subprocess, "run", hang)
 
     with pytest.raises(StackError, match="api_gateway create-admin did not end within 60 s"):
-        _platform(tmp_path).greet()
+        _platform(tmp_path, secrets=Secrets(enrolment_token="t")).greet()
 
 
 def test_facts_tell_everything(tmp_path: Path) -> None:

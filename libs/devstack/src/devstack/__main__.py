@@ -66,7 +66,7 @@ def _run(platform: Platform, *, with_demo: bool) -> int:
         while True:
             supervisor.tick()
             time.sleep(TICK_SECONDS)
-    except StackError as exc:
+    except (StackError, OSError) as exc:  # OSError: a folder that cannot be written, a full disk
         status = _fail(exc)
     except StopAsked:
         print("\nStopping ...", flush=True)
@@ -103,7 +103,7 @@ def _progress(line: str) -> None:
     print(f"  · {line}", flush=True)
 
 
-def _fail(error: StackError) -> int:
+def _fail(error: Exception) -> int:
     print(f"OpAMP Platform cannot run: {error}", file=sys.stderr, flush=True)
     return 1
 

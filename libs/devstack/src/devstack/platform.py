@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ ADMIN = "admin"
 ADMIN_EXISTS = 3
 """What `api_gateway create-admin` ends with when there is such a user."""
 
+FIRST_TOKEN = "first-token"  # noqa: S105  # its name, not its secret
 START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
@@ -160,17 +162,16 @@ class Platform:
 
     def greet(self) -> None:
         """Make the first admin and the enrolment token, unless an earlier start did."""
-        if not self._secrets.admin_password:
-            made = self._make_admin()
-            self._secrets = self._secrets.with_admin(made["username"], made["password"])
-            self._secrets.save(self.data)
-        if not self._secrets.enrolment_token:
-            name = "first-token"
-            made = self._run_json(
-                AGENT_STATE, ["create-enrolment-token", "--tenant", "default", "--name", name, "--json"]
-            )
-            self._secrets = self._secrets.with_token(made["secret"])
-            self._secrets.save(self.data)
+        with ThreadPoolExecutor(2) as aside:  # both spend their time starting Python
+            admin = None if self._secrets.admin_password else aside.submit(self._make_admin)
+            token = None if self._secrets.enrolment_token else aside.submit(self._make_token)
+            if admin is not None:
+                made = admin.result()
+                self._secrets = self._secrets.with_admin(made["username"], made["password"])
+                self._secrets.save(self.data)
+            if token is not None:
+                self._secrets = self._secrets.with_token(token.result()["secret"])
+                self._secrets.save(self.data)
 
     def write_facts(self) -> None:
         """Write run.json, readable by its owner only."""
@@ -268,6 +269,11 @@ class Platform:
             name = f"{OPAMP_GATEWAY}-{number}"
             result[name] = services.service_process(name, "opamp_gateway", settings, port, self.logs)
         return result
+
+    def _make_token(self) -> dict[str, str]:
+        return self._run_json(
+            AGENT_STATE, ["create-enrolment-token", "--tenant", "default", "--name", FIRST_TOKEN, "--json"]
+        )
 
     def _make_admin(self) -> dict[str, str]:
         """Make an admin; under another name when that one exists with a password we do not know."""
