@@ -258,6 +258,19 @@ async def test_agent_that_left_while_its_config_was_fetched_is_forgotten() -> No
     assert len(lab.gateway.connections) == 0
 
 
+async def test_nothing_is_waited_for_when_too_much_is_under_way() -> None:
+    """The agent is answered at once: without its config, and without asking another gateway."""
+    lab = Lab()
+    lab.gateway.errands = Errands(limit=0)
+    lab.book.memories[UID] = Memory("gw-other", 5, WEBSOCKET, desired=HASH)
+    socket, transport = lab.open()
+
+    socket.data_received(said(full()))
+
+    assert not transport.answers()[0].HasField("remote_config")
+    assert socket.session is not None
+
+
 async def test_config_too_large_for_an_answer_is_left_out() -> None:
     """The limit of outgoing messages holds for the first answer too."""
     lab = Lab(Limits(max_message_bytes=1024))

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import random
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ _GC_THRESHOLDS = (50_000, 50, 1000)
 async def build(room: Room, settings: Settings) -> None:
     """Put the gateway together and open its door."""
     settings.check_open()
+    raise_descriptor_limit()
     me = gateway_id(settings.gateway_id)
     structlog.contextvars.bind_contextvars(gateway_id=me)
     rules = Rules(
@@ -232,6 +234,13 @@ def quiet_about_peers() -> logging.Logger:
     logger.filters[:] = []
     logger.addFilter(demote)
     return logger
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process hold as many connections as the system allows it; the soft limit is often 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class BusSink:

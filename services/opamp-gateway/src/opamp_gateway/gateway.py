@@ -94,6 +94,12 @@ class Gateway:
             holder.heard = True
             self.presence.heard.append(holder)
 
+    def told(self, facts: list[Fact], *, asked: bool) -> None:
+        """Take the facts of a step of an open session."""
+        if asked:
+            metrics.FULL_STATE_ASKED.inc()
+        self.publisher.add(facts)
+
     def opened(self, holder: Holder, session: Session, step: Step) -> None:
         """Take a session in: its agent is owned by *holder* from here on."""
         holder.session = session
@@ -106,7 +112,7 @@ class Gateway:
             return
         self.connections.put(holder)
         self.heard(holder)
-        self.publisher.add(step.facts)
+        self.told(step.facts, asked=step.asked)
         if session.epoch:
             self.numbered(session)
         else:

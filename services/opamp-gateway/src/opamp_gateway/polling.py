@@ -259,7 +259,7 @@ class Polling:
         if step.goodbye:
             gateway.ended(poll, *step.facts)
         else:
-            gateway.publisher.add(step.facts)
+            gateway.told(step.facts, asked=step.asked)
             gateway.registry.note(session)
             reply += poll.parts(gateway.limits.max_message_bytes - len(reply))
         return _reply(reply, headers)

@@ -90,13 +90,19 @@ def _look_up(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer)
         if newcomer.gone:
             return
         memory = memory or Memory()
-        elsewhere = memory.gateway_id and memory.gateway_id != gateway.rules.gateway_id
-        if elsewhere and memory.transport == WEBSOCKET:
-            gateway.errands.run(_contest_elsewhere(gateway, newcomer, memory, message), "contest elsewhere")
+        if _is_elsewhere(gateway, memory) and gateway.errands.run(
+            _contest_elsewhere(gateway, newcomer, memory, message), "contest elsewhere"
+        ):
             return
+        # With too many at once nobody is asked: the newer epoch wins anyway.
         _open(gateway, newcomer, memory, message)
 
     gateway.registry.look_up(newcomer.credential.tenant_id, message.instance_uid, known)
+
+
+def _is_elsewhere(gateway: Gateway, memory: Memory) -> bool:
+    """Say whether a socket of another gateway held the agent last."""
+    return memory.transport == WEBSOCKET and memory.gateway_id not in ("", gateway.rules.gateway_id)
 
 
 async def _contest_elsewhere(
@@ -146,8 +152,9 @@ def _open(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.A
     wanted = session.wanted()
     content = gateway.content.have(wanted) if wanted else None
     if wanted and content is None and not step.goodbye:
-        gateway.errands.run(_open_with_content(gateway, newcomer, session, step, wanted), "first config")
-        return
+        waiting = _open_with_content(gateway, newcomer, session, step, wanted)
+        if gateway.errands.run(waiting, "first config"):
+            return
     _greet(gateway, newcomer, session, step, content)
 
 

@@ -41,6 +41,12 @@ _AT_ONCE = 200
 _GATHER_SECONDS = 0.05
 """Writes wait this long, so that all that is new of an agent goes in one."""
 
+_READ_SECONDS = 0.5
+"""An agent waits this long for what is remembered of it; a miss is cheaper."""
+
+_AWAY_SECONDS = 1.0
+"""After a failure Redis is left alone this long, and everything is a miss at once."""
+
 _HEAD = struct.Struct(">QIB")
 _LENGTH = struct.Struct(">H")
 _QUEUE_LIMIT = 100_000
@@ -162,6 +168,7 @@ class Registry:
         self._ask_wake = asyncio.Event()
         self._write_wake = asyncio.Event()
         self._leased_at = -1e9
+        self._away_until = -1e9
 
     def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:
         """Tell *done* within about a second; None = Redis could not be asked."""
@@ -269,24 +276,35 @@ class Registry:
             await self._write([(key, self._updates.pop(key)) for key in keys])
 
     async def _read(self, keys: list[str]) -> list[Memory | None]:
+        if self._away:
+            return [None] * len(keys)
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
+            async with asyncio.timeout(_READ_SECONDS), self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.hgetall(key)  # type: ignore[unused-awaitable] # a pipeline's call is no awaitable
                 found = await pipe.execute()
         except CacheError as error:
-            metrics.REGISTRY_ERRORS.labels("read").inc()
-            log.debug("registry_away", error=str(error))
+            self._missed("read", error)
             return [None] * len(keys)
         return [memory_of(entry) for entry in found]
 
     async def _write(self, updates: list[tuple[str, _Update]]) -> None:
+        if self._away:
+            return
         arguments: list[bytes | int] = [names.ENTRY_TTL_SECONDS, *(update.pack() for _, update in updates)]
         try:
             await self._script(keys=[key for key, _ in updates], args=arguments)
         except CacheError as error:
-            metrics.REGISTRY_ERRORS.labels("write").inc()
-            log.debug("registry_away", error=str(error))
+            self._missed("write", error)
+
+    @property
+    def _away(self) -> bool:
+        return self._clock.monotonic() < self._away_until
+
+    def _missed(self, call: str, error: BaseException) -> None:
+        metrics.REGISTRY_ERRORS.labels(call).inc()
+        log.debug("registry_away", call=call, error=str(error) or type(error).__name__)
+        self._away_until = self._clock.monotonic() + _AWAY_SECONDS
 
     def _update(self, session: Speaker) -> _Update | None:
         """Find what waits to be written for *session*'s agent; None when a newer session's does."""

@@ -128,6 +128,9 @@ class Step:
     """A ServerToAgent, serialised."""
 
     facts: list[Fact] = field(default_factory=list)
+    asked: bool = False
+    """The answer asks for the full state."""
+
     goodbye: bool = False
     """The agent said it is leaving; its session is over."""
 
@@ -242,7 +245,7 @@ class Session:
             The answer, which is never missing, and the facts in order.
         """
         flags = self._follow(message, now)
-        step = Step(b"")
+        step = Step(b"", asked=bool(flags))
         if message.capabilities and message.capabilities != self.capabilities:
             changed = bool(self.greeted)
             self._set_capabilities(message.capabilities)

@@ -360,7 +360,7 @@ class WebSocket(asyncio.Protocol):
             if step.goodbye:
                 self._gateway.ended(self, *step.facts)
             else:
-                self._gateway.publisher.add(step.facts)
+                self._gateway.told(step.facts, asked=step.asked)
 
     def _meet(self, message: opamp.AgentToServer) -> None:
         """Meet an agent: the first on this socket, or the same under another uid."""
