@@ -177,6 +177,8 @@ async def test_contradictory_beats_are_refused(ear: Ear) -> None:
     for beat in (Presence(), Presence(gateway_id="g", heard=[HeardFrom(uids=b"x" * 17, epochs=[1])])):
         with pytest.raises(Invalid):
             await ear.listener.hear(BusMessage("s", beat.SerializeToString()))
+    with pytest.raises(Invalid):
+        await ear.listener.hear(BusMessage("s", b"\xff"))
 
 
 async def test_what_could_not_be_written_waits(

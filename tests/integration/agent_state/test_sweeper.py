@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_state.connection_store import ConnectionStore
-from agent_state.effective_config_store import EffectiveConfigStore
 from agent_state.liveness import FUSE_AT_LEAST, Fuse, Rules, Steadiness
 from agent_state.presence_store import PresenceStore
-from agent_state.retention import Retention
 from agent_state.sweeper import Sweeper
 from contracts import subjects
 from fleet.events.v1 import agent_pb2
@@ -48,7 +46,6 @@ def sweeper(pool: asyncpg.Pool, clock: FakeClock) -> Sweeper:
         StillBus(),  # type: ignore[arg-type] # only its age is asked
         store=PresenceStore(pool),
         connections=ConnectionStore(),
-        retention=Retention(pool, EffectiveConfigStore(1 << 20), connection_days=90),
         steadiness=Steadiness(),
         clock=clock,
         rules=Rules(10, 3, 60),

@@ -84,7 +84,6 @@ async def build(room: Room, settings: Settings) -> None:
         bus,
         store=presence_store,
         connections=connections,
-        retention=Retention(pool, effective_configs, connection_days=settings.connection_retention_days),
         steadiness=steadiness,
         clock=room.clock,
         rules=Rules(settings.gateway_lease_seconds, settings.presence_beat_seconds, settings.silence_seconds),
@@ -92,6 +91,7 @@ async def build(room: Room, settings: Settings) -> None:
         check_seconds=settings.lease_check_seconds,
         sweep_seconds=settings.sweep_seconds,
     )
+    retention = Retention(pool, effective_configs, connection_days=settings.connection_retention_days)
     figures = Figures(
         pool,
         room.clock,
@@ -106,6 +106,7 @@ async def build(room: Room, settings: Settings) -> None:
     _ = room.spawn(facts_in.run(), "facts")
     _ = room.spawn(figures.run(), "figures")
     _ = room.spawn(Leader(url, "sweeper").run(sweeper.run), "sweeper")
+    _ = room.spawn(Leader(url, "upkeep").run(lambda: retention.run(room.clock)), "upkeep")
     relay = OutboxRelay(pool, bus, streams.EVENTS)
     _ = room.spawn(Leader(url, "outbox").run(relay.run), "outbox")
     asker = FullStateAsker(pool, offers, room.clock)

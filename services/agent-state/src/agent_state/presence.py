@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from agent_state import metrics
 from agent_state.offers import Target
@@ -97,7 +98,10 @@ class PresenceListener:
         Raises:
             Invalid: The beat contradicts itself.
         """
-        beat = Presence.FromString(message.payload)
+        try:
+            beat = Presence.FromString(message.payload)
+        except DecodeError as error:
+            raise Invalid("not a beat") from error
         if not 0 < len(beat.gateway_id) <= MAX_GATEWAY_ID_CHARACTERS or "\x00" in beat.gateway_id:
             raise Invalid("a beat must name its gateway")
         self._beats[beat.gateway_id] = (beat.leaving, min(beat.connections, _MAX_EPOCH))

@@ -13,9 +13,11 @@ from agent_state.effective_config_store import GC_BATCH
 
 if TYPE_CHECKING:
     from agent_state.effective_config_store import EffectiveConfigStore
+    from servicekit.clock import Clock
 
 log = structlog.get_logger()
 
+UPKEEP_SECONDS = 3600.0
 WEEKS_AHEAD = 4
 DELETE_BATCH = 10_000
 TABLE = "agent_connection"
@@ -41,6 +43,12 @@ class Retention:
         self._pool = pool
         self._configs = configs
         self._keep = timedelta(days=connection_days)
+
+    async def run(self, clock: Clock) -> None:
+        """Do all of it now and then, for ever; one replica at a time."""
+        while True:
+            await self.keep_up()
+            await clock.sleep(UPKEEP_SECONDS)
 
     async def keep_up(self) -> None:
         """Do all of it once."""

@@ -1,5 +1,5 @@
 """
-Make certain what events only make fast: dead gateways, silent agents, old history. One replica does it.
+Make certain what events only make fast: dead gateways, silent agents. One replica does it.
 
 Agents given up here are "lost", not closed: a sign of life on the same connection brings them back.
 """
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from agent_state.connection_store import ConnectionStore
     from agent_state.liveness import Fuse, Rules, Steadiness
     from agent_state.presence_store import PresenceStore
-    from agent_state.retention import Retention
     from servicekit.bus import Bus, BusMessage
     from servicekit.clock import Clock
 
@@ -34,7 +33,6 @@ GATEWAY_LOST = "gateway lost"
 HEARTBEAT_TIMEOUT = "heartbeat timeout"
 
 FORGET_LEASES_AFTER_SECONDS = 60.0
-UPKEEP_SECONDS = 3600.0
 
 
 class Sweeper:
@@ -56,7 +54,6 @@ class Sweeper:
         *,
         store: PresenceStore,
         connections: ConnectionStore,
-        retention: Retention,
         steadiness: Steadiness,
         clock: Clock,
         rules: Rules,
@@ -68,7 +65,6 @@ class Sweeper:
         self._bus = bus
         self._store = store
         self._connections = connections
-        self._retention = retention
         self._steadiness = steadiness
         self._clock = clock
         self._rules = rules
@@ -85,7 +81,7 @@ class Sweeper:
         """Sweep for as long as this replica leads."""
         now = self._clock.monotonic()
         self._steadiness.interrupted(now)
-        next_sweep, next_upkeep = now + self._sweep_seconds, now
+        next_sweep = now + self._sweep_seconds
         while True:
             now = self._clock.monotonic()
             steady = self._steadiness.seconds(now, self._bus.connected_seconds())
@@ -93,9 +89,6 @@ class Sweeper:
             if now >= next_sweep:
                 next_sweep = now + self._sweep_seconds
                 await self.sweep_silent(steady)
-            if now >= next_upkeep:
-                next_upkeep = now + UPKEEP_SECONDS
-                await self._retention.keep_up()
             self._steadiness.sleeping(self._clock.monotonic(), self._check_seconds)
             await self._clock.sleep(self._check_seconds)
 
