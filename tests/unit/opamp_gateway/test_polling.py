@@ -238,6 +238,8 @@ async def test_crowd_is_told_when_to_come_back_twice() -> None:
         assert told.type == opamp.ServerErrorResponseType_Unavailable
         assert told.retry_info.retry_after_nanoseconds == int(headers["Retry-After"]) * 1_000_000_000
         assert (await agent.say(message(sequence_num=1))).instance_uid == UID
+        headers = (await agent.post(message(sequence_num=2).SerializeToString()))[1]
+        assert (headers["Connection"], headers["Server"]) == ("close", "opamp-gateway")
 
 
 async def test_flood_of_one_agent_is_429() -> None:

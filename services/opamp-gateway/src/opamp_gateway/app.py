@@ -52,6 +52,9 @@ _EPOCH_SECONDS = 3.0
 _TOKEN_SECONDS = 5.0
 _DEAD_SECONDS = 5.0
 _HEART_SECONDS = 2.0
+_HTTP_SECONDS = 1.0
+_AT_ONCE = 500
+_SLICE_SECONDS = 0.1
 _KEEPALIVE_SECONDS = 35.0
 _GC_THRESHOLDS = (50_000, 50, 1000)
 
@@ -80,9 +83,7 @@ async def build(room: Room, settings: Settings) -> None:
 
     def announce() -> None:
         """Write every live session into the registry again."""
-        for holder in gateway.connections:
-            if holder.session is not None:
-                registry.announce(holder.session, digests=not publisher.waiting)
+        gateway.errands.run(announce_all(gateway, registry), "announce")
 
     registry = Registry(redis, me, clock, lease_seconds=settings.lease_seconds, on_lost=announce)
     room.health.register("redis", registry.ping, critical=False)
@@ -130,7 +131,10 @@ async def build(room: Room, settings: Settings) -> None:
     await _listen(bus, gateway, announce)
     _start(room, gateway, registry)
     heart = room.spawn(_beat(gateway, registry, settings.presence_seconds), "presence")
-    server = await open_door(gateway, settings.host, settings.port, settings.backlog, reuse_port=settings.reuse_port)
+    plain_http = plain_http_server(gateway)
+    server = await open_door(
+        gateway, settings.host, settings.port, settings.backlog, reuse_port=settings.reuse_port, plain_http=plain_http
+    )
 
     async def leave() -> None:
         server.close()
@@ -141,6 +145,7 @@ async def build(room: Room, settings: Settings) -> None:
         )
         if not await publisher.drain(5.0):
             log.warning("facts_left_unpublished", facts=publisher.waiting)
+        await plain_http.shutdown(_HTTP_SECONDS)
         heart.cancel()
         _ = await asyncio.wait([heart], timeout=_HEART_SECONDS)
         await gateway.presence.beat(0, leaving=True)
@@ -185,7 +190,13 @@ def _start(room: Room, gateway: Gateway, registry: Registry) -> None:
 
 
 async def open_door(
-    gateway: Gateway, host: str, port: int, backlog: int = 4096, *, reuse_port: bool = False
+    gateway: Gateway,
+    host: str,
+    port: int,
+    backlog: int = 4096,
+    *,
+    reuse_port: bool = False,
+    plain_http: web.Server | None = None,
 ) -> asyncio.Server:
     """
     Listen for agents, both transports.
@@ -193,10 +204,10 @@ async def open_door(
     Raises:
         OSError: The address is taken or not ours.
     """
-    plain_http = plain_http_protocols(gateway)
+    serve = plain_http or plain_http_server(gateway)
     loop = asyncio.get_running_loop()
     return await loop.create_server(
-        lambda: Door(gateway, plain_http),
+        lambda: Door(gateway, serve),
         host,
         port,
         backlog=backlog,
@@ -205,8 +216,8 @@ async def open_door(
     )
 
 
-def plain_http_protocols(gateway: Gateway) -> Callable[[], asyncio.Protocol]:
-    """Make the factory of protocols that serve plain HTTP requests."""
+def plain_http_server(gateway: Gateway) -> web.Server:
+    """Make what serves plain HTTP requests: called without arguments it makes the protocol of one connection."""
     return web.Server(
         Polling(gateway).handle,
         access_log=None,
@@ -319,18 +330,30 @@ class StreamWatch:
             return
         if self._created and state.created != self._created:
             log.warning("facts_stream_replaced", created=state.created)
-            start_over(self._gateway)
+            self._gateway.errands.run(start_over(self._gateway), "start over")
         self._created = state.created
 
 
-def start_over(gateway: Gateway) -> None:
+async def start_over(gateway: Gateway) -> None:
     """Say every connection again and ask its agent for everything: what was said so far may be lost."""
     offering = Offering(REPORT_FULL_STATE, b"", b"", "")
-    for holder in gateway.connections:
+    for count, holder in enumerate(gateway.connections, 1):
         session = holder.session
         if session is not None:
             gateway.publisher.add((session.introduce(gateway.stamp()),))
             holder.deliver(offering)
+        if count % _AT_ONCE == 0:
+            # Their full states come back at once: not all of the fleet's together.
+            await gateway.clock.sleep(_SLICE_SECONDS)
+
+
+async def announce_all(gateway: Gateway, registry: Registry) -> None:
+    """Write every live session into the registry again, with digests unless some are not published yet."""
+    for count, holder in enumerate(gateway.connections, 1):
+        if holder.session is not None:
+            registry.announce(holder.session, digests=not gateway.publisher.waiting)
+        if count % _AT_ONCE == 0:
+            await gateway.clock.sleep(_SLICE_SECONDS)
 
 
 def _token_desk(bus: Bus, settings: Settings, clock: Clock) -> TokenDesk:

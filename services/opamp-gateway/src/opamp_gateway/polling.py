@@ -157,7 +157,14 @@ class Polling:
         self._gateway = gateway
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request; a gateway that leaves ends the connection with it, so the next poll goes elsewhere."""
+        response = await self._handle(request)
+        response.headers["Server"] = "opamp-gateway"
+        if self._gateway.admission.draining:
+            response.force_close()
+        return response
+
+    async def _handle(self, request: BaseRequest) -> web.Response:
         refused = self._check_head(request)
         if refused is not None:
             return refused
