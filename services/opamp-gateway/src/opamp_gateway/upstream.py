@@ -1,0 +1,130 @@
+"""What the gateway needs of the bus beyond hearing: facts stored, rivals asked, a lost stream noticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from nats.errors import Error as NatsError
+
+from contracts import streams, subjects
+from fleet.events.v1 import facts_pb2, offers_pb2
+from opamp_gateway.offer_desk import REPLACED
+from opamp_gateway.offers import REPORT_FULL_STATE, Offering
+from servicekit.bus import NoResponders
+from servicekit.errors import ServiceError, Unavailable
+
+if TYPE_CHECKING:
+    from opamp_gateway.gateway import Gateway
+    from opamp_gateway.registry import Registry
+    from servicekit.bus import Bus
+    from servicekit.clock import Clock
+
+log = structlog.get_logger()
+
+_PUBLISH_SECONDS = 5.0
+_DEAD_SECONDS = 5.0
+_AT_ONCE = 500
+_SLICE_SECONDS = 0.1
+
+
+class BusSink:
+    """Stores batches on the facts stream."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, partition: int, payload: bytes) -> None:
+        """
+        Return once the stream has the batch.
+
+        Raises:
+            Unavailable: It may or may not have it.
+        """
+        if not self._bus.connected:
+            raise Unavailable("the bus is not reachable")
+        try:
+            await self._bus.js.publish(subjects.facts(partition), payload, timeout=_PUBLISH_SECONDS)
+        except (NatsError, TimeoutError, OSError) as error:
+            raise Unavailable("the facts stream does not answer") from error
+
+
+class Rivals:
+    """
+    Other gateways that may hold an agent that knocks here.
+
+    Args:
+        clone_seconds: How long the other side may wait for a sign of life.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock, clone_seconds: float) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._patience_seconds = clone_seconds + 1.0
+        self._dead: dict[str, float] = {}
+
+    async def holds(self, gateway_id: str, tenant_id: str, uid: bytes, epoch: int) -> bool:
+        """Ask *gateway_id* to give the agent up; True = its peer is alive there. No answer counts as dead."""
+        now = self._clock.monotonic()
+        if self._dead.get(gateway_id, 0.0) > now:
+            return False
+        offer = offers_pb2.Offer(tenant_id=tenant_id, kind=facts_pb2.OFFER_KIND_CLOSE, reason=REPLACED)
+        offer.targets.add(instance_uid=uid, epoch=epoch)
+        try:
+            answer = await self._bus.request(
+                subjects.offer(gateway_id), offer.SerializeToString(), timeout_seconds=self._patience_seconds
+            )
+        except NoResponders:
+            self._dead = {known: until for known, until in self._dead.items() if until > now}
+            self._dead[gateway_id] = now + _DEAD_SECONDS
+            return False
+        except ServiceError:
+            return False
+        return bool(offers_pb2.OfferReply.FromString(answer).incapable_uids)
+
+
+class StreamWatch:
+    """
+    Notices when the facts stream was lost and made again.
+
+    What was stored in the old one and not consumed is gone, so agents are asked for everything again.
+    """
+
+    def __init__(self, bus: Bus, gateway: Gateway) -> None:
+        self._bus = bus
+        self._gateway = gateway
+        self._created = ""
+
+    async def look(self) -> None:
+        """Make the stream if it is not there; start over if it is a new one."""
+        try:
+            state = await self._bus.ensure_stream(streams.FACTS)
+        except Unavailable as error:
+            log.warning("facts_stream_not_available", error=error.public)
+            return
+        if self._created and state.created != self._created:
+            log.warning("facts_stream_replaced", created=state.created)
+            self._gateway.errands.run(start_over(self._gateway), "start over")
+        self._created = state.created
+
+
+async def start_over(gateway: Gateway) -> None:
+    """Say every connection again and ask its agent for everything: what was said so far may be lost."""
+    offering = Offering(REPORT_FULL_STATE, b"", b"", "")
+    for count, holder in enumerate(gateway.connections, 1):
+        session = holder.session
+        if session is not None:
+            gateway.publisher.add((session.introduce(gateway.stamp()),))
+            holder.deliver(offering)
+        if count % _AT_ONCE == 0:
+            # Their full states come back at once: not all of the fleet's together.
+            await gateway.clock.sleep(_SLICE_SECONDS)
+
+
+async def announce_all(gateway: Gateway, registry: Registry) -> None:
+    """Write every live session into the registry again, with digests unless some are not published yet."""
+    for count, holder in enumerate(gateway.connections, 1):
+        if holder.session is not None:
+            registry.announce(holder.session, digests=not gateway.publisher.waiting)
+        if count % _AT_ONCE == 0:
+            await gateway.clock.sleep(_SLICE_SECONDS)
