@@ -404,7 +404,9 @@ async def test_first_poll_that_takes_too_long_is_put_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"garbage", gzip.compress(b"x")[:-4], gzip.compress(b"x") + b"y", zlib.compress(b"x")]
+    "data",
+    [b"", b"garbage", gzip.compress(b"x")[:-4], gzip.compress(b"x") + b"y", zlib.compress(b"x")],
+    ids=["empty", "garbage", "cut", "trailing", "zlib"],
 )
 def test_broken_gzip_is_a_bad_message(data: bytes) -> None:
     """Cut short, followed by something, or not gzip."""
