@@ -101,12 +101,16 @@ def test_unmasked_frame_is_refused() -> None:
         masked(8, b"\x03"),
         masked(8, (1005).to_bytes(2)),
         masked(8, (999).to_bytes(2)),
-        masked(8, (1000).to_bytes(2) + b"\xff"),
     ],
 )
 def test_broken_sequences_are_refused(data: bytes) -> None:
     """Stray continuations, interrupted messages, long or cut control frames, bad close bodies."""
     assert violation(data) == frames.PROTOCOL_ERROR
+
+
+def test_close_reason_that_is_no_text_is_refused() -> None:
+    """It has a code of its own."""
+    assert violation(masked(8, (1000).to_bytes(2) + b"\xff")) == frames.INVALID_DATA
 
 
 def test_too_long_a_frame_is_refused_before_it_is_read() -> None:

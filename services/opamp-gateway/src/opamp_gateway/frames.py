@@ -173,7 +173,7 @@ def check_close(payload: bytes) -> None:
     try:
         payload[_CODE_BYTES:].decode()
     except UnicodeDecodeError as error:
-        raise FrameViolation(PROTOCOL_ERROR, "the close reason is not UTF-8") from error
+        raise FrameViolation(INVALID_DATA, "the close reason is not UTF-8") from error
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
