@@ -28,6 +28,7 @@ from opamp.v1 import opamp_pb2 as opamp
 
 _TIMEOUT_SECONDS = 30.0
 _SETTLE_SECONDS = 120.0
+_IDLE_SECONDS = 5.0
 PROBE_LABEL, FLEET_LABEL = "bench-probe", "bench-fleet"
 
 
@@ -55,12 +56,16 @@ class Api:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
         self._headers = {"Content-Type": "application/json"}
+        self._used_at = 0.0
         token = self.ask("POST", "/auth/login", {"username": user, "password": password})["token"]
         self._headers["Authorization"] = f"Bearer {token}"
 
     def send(self, method: str, path: str, body: Any = None) -> None:
         """Send a request and do not wait for its answer."""
         content = None if body is None else json.dumps(body)
+        if time.monotonic() - self._used_at > _IDLE_SECONDS:
+            self._connection.close()  # the server may have hung up meanwhile; the next request opens it again
+        self._used_at = time.monotonic()
         self._connection.request(method, f"/api/v1{path}", content, self._headers)
 
     def answer(self) -> Any:
