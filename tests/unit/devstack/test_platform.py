@@ -1,41 +1,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from devstack import platform as module
-from devstack.errors import StackError
-from devstack.platform import External, Platform, ToolFailed
+from devstack.platform import External, Platform
 from devstack.ports import Ports
 from devstack.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from devstack.processes import Process
 
 ELSEWHERE = External("postgresql://root:r%40t@db.example:6432", "nats://bus.example", "redis://cache.example/2")
-
-
-class Tools:
-    """What commands of services answer, and what they were asked."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: list[tuple[int, str, str]]) -> None:
-        self.asked: list[tuple[str, ...]] = []
-        self._answers = answers
-        """By the last word of the command: admin, token."""
-
-        monkeypatch.setattr(subprocess, "run", self._run)
-
-    def _run(self, argv: Sequence[str], **_more: Any) -> subprocess.CompletedProcess[str]:
-        self.asked.append(tuple(argv[2:]))
-        code, out, err = self._answers[argv[3].rpartition("-")[2]].pop(0)
-        return subprocess.CompletedProcess(argv, code, out, err)
 
 
 def _platform(tmp_path: Path, external: External = ELSEWHERE, secrets: Secrets | None = None) -> Platform:
@@ -62,52 +43,25 @@ def test_services_log_in_as_themselves(tmp_path: Path) -> None:
 
 def test_first_admin_and_token_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was made is remembered at once; a second start asks for nothing."""
-    tools = Tools(
-        monkeypatch,
-        admin=[(0, 'a warning\n{"username": "admin", "password": "pw"}\n', "")],
-        token=[(0, '{"id": "1", "secret": "oet_1_x"}', "")],
-    )
+    asked: list[str] = []
+
+    def admin(*_: object) -> tuple[str, str]:
+        asked.append("admin")
+        return "admin", "pw"
+
+    def token(*_: object) -> str:
+        asked.append("token")
+        return "oet_1_x"
+
+    monkeypatch.setattr(module, "make_admin", admin)
+    monkeypatch.setattr(module, "make_token", token)
     platform = _platform(tmp_path)
     platform.greet()
     platform.greet()
 
-    assert sorted(words[:2] for words in tools.asked) == [
-        ("agent_state", "create-enrolment-token"),
-        ("api_gateway", "create-admin"),
-    ]
+    assert sorted(asked) == ["admin", "token"]
     kept = json.loads((tmp_path / "secrets.json").read_text())
     assert (kept["admin_user"], kept["admin_password"], kept["enrolment_token"]) == ("admin", "pw", "oet_1_x")
-
-
-def test_unknown_admin_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An admin whose password we do not know keeps it; another one is made."""
-    tools = Tools(monkeypatch, admin=[(3, "", "there is one"), (0, '{"username": "u", "password": "p"}', "")])
-    platform = _platform(tmp_path, secrets=Secrets(enrolment_token="t"))
-
-    platform.greet()
-
-    assert tools.asked[1][:3] == ("api_gateway", "create-admin", "--username")
-    assert tools.asked[1][3].startswith("admin-")
-
-
-def test_failed_tool_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its last word and code are told."""
-    Tools(monkeypatch, admin=[(1, "", "Traceback …\nValueError: bad\n")])
-
-    with pytest.raises(ToolFailed, match=r"^api_gateway create-admin failed with code 1: ValueError: bad$"):
-        _platform(tmp_path, secrets=Secrets(enrolment_token="t")).greet()
-
-
-def test_tool_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for ever."""
-
-    def hang(*_words: Any, **_more: Any) -> None:
-        raise subprocess.TimeoutExpired("x", 60)
-
-    monkeypatch.setattr(subprocess, "run", hang)
-
-    with pytest.raises(StackError, match="api_gateway create-admin did not end within 60 s"):
-        _platform(tmp_path, secrets=Secrets(enrolment_token="t")).greet()
 
 
 def test_facts_tell_everything(tmp_path: Path) -> None:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from devstack import secrets, services
 from devstack.database import prepare
-from devstack.errors import StackError
+from devstack.greeting import make_admin, make_token
 from devstack.nats import NatsServer
 from devstack.ports import LOOPBACK, Ports, require_free
 from devstack.postgres import DURABLE, PostgresServer
@@ -33,11 +30,7 @@ if TYPE_CHECKING:
     from devstack.processes import Process
 
 DATABASE = "fleet"
-ADMIN = "admin"
-ADMIN_EXISTS = 3
-"""What `api_gateway create-admin` ends with when there is such a user."""
 
-FIRST_TOKEN = "first-token"  # noqa: S105  # its name, not its secret
 START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
@@ -163,14 +156,17 @@ class Platform:
     def greet(self) -> None:
         """Make the first admin and the enrolment token, unless an earlier start did."""
         with ThreadPoolExecutor(2) as aside:  # both spend their time starting Python
-            admin = None if self._secrets.admin_password else aside.submit(self._make_admin)
-            token = None if self._secrets.enrolment_token else aside.submit(self._make_token)
+            admin = (
+                None
+                if self._secrets.admin_password
+                else aside.submit(make_admin, self._settings_of(API_GATEWAY), self.say)
+            )
+            token = None if self._secrets.enrolment_token else aside.submit(make_token, self._settings_of(AGENT_STATE))
             if admin is not None:
-                made = admin.result()
-                self._secrets = self._secrets.with_admin(made["username"], made["password"])
+                self._secrets = self._secrets.with_admin(*admin.result())
                 self._secrets.save(self.data)
             if token is not None:
-                self._secrets = self._secrets.with_token(token.result()["secret"])
+                self._secrets = self._secrets.with_token(token.result())
                 self._secrets.save(self.data)
 
     def write_facts(self) -> None:
@@ -269,52 +265,3 @@ class Platform:
             name = f"{OPAMP_GATEWAY}-{number}"
             result[name] = services.service_process(name, "opamp_gateway", settings, port, self.logs)
         return result
-
-    def _make_token(self) -> dict[str, str]:
-        return self._run_json(
-            AGENT_STATE, ["create-enrolment-token", "--tenant", "default", "--name", FIRST_TOKEN, "--json"]
-        )
-
-    def _make_admin(self) -> dict[str, str]:
-        """Make an admin; under another name when that one exists with a password we do not know."""
-        try:
-            return self._run_json(API_GATEWAY, ["create-admin", "--username", ADMIN, "--json"])
-        except ToolFailed as exc:
-            if exc.code != ADMIN_EXISTS:
-                raise
-        name = f"{ADMIN}-{token_hex(3)}"
-        self.say(f"the database has a user {ADMIN} whose password is not known here; making {name}")
-        return self._run_json(API_GATEWAY, ["create-admin", "--username", name, "--json"])
-
-    def _run_json(self, service: str, arguments: list[str]) -> dict[str, str]:
-        output = self._run_tool([service.replace("-", "_"), *arguments], self._settings_of(service))
-        found: dict[str, str] = json.loads(output.strip().splitlines()[-1])
-        return found
-
-    def _run_tool(self, arguments: list[str], settings: Mapping[str, str]) -> str:
-        """Run `python -m …` to its end; its last line on stderr becomes our error."""
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", *arguments],
-                env=services.environment(settings),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=START_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            message = f"{arguments[0]} {arguments[1]} did not end within {START_SECONDS:.0f} s"
-            raise StackError(message) from None
-        if done.returncode != 0:
-            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-            message = f"{arguments[0]} {arguments[1]} failed with code {done.returncode}: {said}"
-            raise ToolFailed(message, done.returncode)
-        return done.stdout
-
-
-class ToolFailed(StackError):
-    """A command of a service ended with another code than 0."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
