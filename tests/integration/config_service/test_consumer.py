@@ -71,7 +71,8 @@ async def test_described_without_description_changes_only_capabilities(
 
     async def is_changed() -> bool:
         found = await row(service, agent.uid)
-        return found.get("capabilities") == 2 - (1 << 63) and found["labels"] == {"env": "prod"}
+        labels = found.get("labels")
+        return found.get("capabilities") == 2 - (1 << 63) and isinstance(labels, dict) and labels["env"] == "prod"
 
     await eventually(is_changed, within=10)
 

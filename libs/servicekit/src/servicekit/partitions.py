@@ -40,7 +40,9 @@ class PartitionLocks:
         self._name = name
         self._partitions = partitions
         self._owned: set[int] = set()
-        self._changed = asyncio.Condition()
+        # An event for each, no condition: many waiters of one asyncio.Condition that are cancelled together may wait
+        # for ever for its lock (Python 3.11).
+        self._gates = [asyncio.Event() for _ in range(partitions)]
 
     def owns(self, partition: int) -> bool:
         """Say whether this replica serves *partition* just now."""
@@ -48,8 +50,7 @@ class PartitionLocks:
 
     async def wait_for(self, partition: int) -> None:
         """Wait until this replica serves *partition*."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: partition in self._owned)
+        await self._gates[partition].wait()
 
     async def run(self) -> None:
         """Join, share, hold; begin again when the session is lost."""
@@ -60,7 +61,7 @@ class PartitionLocks:
                         await self._hold(connection)
                     finally:
                         # A pooled session must not go back with locks on it.
-                        await self._set(set())
+                        self._set(set())
                         connection.terminate()
             except Exception as error:
                 if not is_transient(error):
@@ -77,19 +78,20 @@ class PartitionLocks:
             owned = set(self._owned)
             for partition in sorted(owned)[share:]:
                 owned.discard(partition)
-                await self._set(owned)
+                self._set(owned)
                 await connection.execute(_RELEASE, self._name, partition)
             for partition in order:
                 if len(owned) >= share:
                     break
                 if partition not in owned and await connection.fetchval(_TRY, self._name, partition):
                     owned.add(partition)
-            await self._set(owned)
+            self._set(owned)
             await asyncio.sleep(REBALANCE_SECONDS if len(owned) == share else 1.0)
 
-    async def _set(self, owned: set[int]) -> None:
-        if owned == self._owned:
-            return
-        async with self._changed:
-            self._owned = set(owned)
-            self._changed.notify_all()
+    def _set(self, owned: set[int]) -> None:
+        self._owned = set(owned)
+        for partition, gate in enumerate(self._gates):
+            if partition in owned:
+                gate.set()
+            else:
+                gate.clear()

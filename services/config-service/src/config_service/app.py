@@ -54,6 +54,8 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
     room.stack.push_async_callback(pool.close)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)
+    for stream in streams.STREAMS:
+        await bus.ensure_stream(stream, settings.stream_replicas)
     redis = connect_redis(settings.redis_url.get_secret_value())
     room.stack.push_async_callback(redis.aclose)
 

@@ -26,6 +26,10 @@ class ConfigServiceSettings(ServiceSettings):
     )
     pool_size: Annotated[int, Field(ge=6, le=100, description="Database connections at most.")] = 12
 
+    stream_replicas: Annotated[
+        int, Field(ge=1, le=5, description="Copies JetStream keeps of each stream; 3 in a NATS cluster.")
+    ] = 1
+
     no_match_policy: Annotated[
         NoMatchPolicy,
         Field(description="When nothing matches an agent: keep_last sends nothing, fallback offers the one named."),
