@@ -22,7 +22,6 @@ from opamp_gateway.session import (
     Rules,
     Session,
     Step,
-    check_counts,
     digest_of,
     parse,
     wants_uid,
@@ -346,14 +345,28 @@ def test_error_answer_holds_nothing_but_the_error() -> None:
     assert (told.flags, told.capabilities) == (0, 0)
 
 
-@pytest.mark.parametrize("limit", ["max_attributes", "max_config_files", "max_entries"])
-def test_countless_parts_are_refused(limit: str) -> None:
-    """Each count has a limit of its own."""
-    said = full()
-    said.package_statuses.packages["p"].name = "p"
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [
+        ("max_attributes", "attributes"),
+        ("max_config_files", "config files"),
+        ("max_entries", "health components"),
+        ("max_entries", "package statuses"),
+        ("max_entries", "components"),
+    ],
+)
+def test_countless_parts_are_refused_and_named(limit: str, what: str) -> None:
+    """Each count has a limit; the rest of the message is taken."""
     changes: dict[str, Any] = {limit: 0}
-    with pytest.raises(BadMessage, match="too many"):
-        check_counts(said, replace(RULES, **changes))
+    said = full()
+    said.health.component_health_map["h"].healthy = True
+    said.package_statuses.packages["p"].name = "p"
+    said.available_components.components["c"].SetInParent()
+
+    step = hear(start(rules=replace(RULES, **changes)), said)
+
+    assert f"too many {what}: " in answer(step.reply).error_response.error_message
+    assert facts.REMOTE_CONFIG_STATUS_REPORTED in kinds(step)
 
 
 def test_desired_config_is_wanted_when_it_differs() -> None:

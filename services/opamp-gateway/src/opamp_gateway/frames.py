@@ -52,12 +52,13 @@ class FrameParser:
         max_frames: Frames a message may be cut into.
     """
 
-    __slots__ = ("_buffer", "_frames", "_opcode", "_parts", "_size", "max_frames", "max_message")
+    __slots__ = ("_buffer", "_frames", "_need", "_opcode", "_parts", "_size", "max_frames", "max_message")
 
     def __init__(self, max_message: int, max_frames: int) -> None:
         self.max_message = max_message
         self.max_frames = max_frames
         self._buffer = bytearray()
+        self._need = 0
         self._parts: list[bytes] = []
         self._opcode = 0
         self._size = 0
@@ -77,19 +78,24 @@ class FrameParser:
         Raises:
             FrameViolation: The peer broke the protocol; the parser must not be fed again.
         """
-        buffer = self._buffer
-        buffer += data
+        # Whole frames are read where they arrived; what is incomplete is put aside until the rest of it is there.
+        source = data
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._need:
+                return
+            source = bytes(self._buffer)
+            self._buffer = bytearray()
         at = 0
-        try:
-            while (end := self._frame(buffer, at, events)) > at:
-                at = end
-        finally:
-            if at:
-                del buffer[:at]
+        while (end := self._frame(source, at, events)) > at:
+            at = end
+        if at < len(source):
+            self._buffer += source[at:]
 
-    def _frame(self, buffer: bytearray, at: int, events: list[Event]) -> int:
+    def _frame(self, buffer: bytes, at: int, events: list[Event]) -> int:
         """Read the frame that starts at *at*; return where it ends, or *at* while it is incomplete."""
         have = len(buffer) - at
+        self._need = have + 1
         if have < 2:  # noqa: PLR2004 - the two bytes every frame has
             return at
         first, second = buffer[at], buffer[at + 1]
@@ -110,8 +116,9 @@ class FrameParser:
             raise FrameViolation(TOO_BIG, f"a message may have at most {self.max_message} bytes")
         end = start + 4 + length
         if len(buffer) < end:
+            self._need = end - at
             return at
-        payload = apply_mask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
+        payload = apply_mask(buffer[start + 4 : end], buffer[start : start + 4])
         if opcode >= CLOSE:
             if opcode == CLOSE:
                 check_close(payload)
@@ -168,12 +175,12 @@ def check_close(payload: bytes) -> None:
         return
     if len(payload) < _CODE_BYTES:
         raise FrameViolation(PROTOCOL_ERROR, "a close frame has no body or at least a code")
-    if not _may_be_sent(int.from_bytes(payload[:_CODE_BYTES])):
-        raise FrameViolation(PROTOCOL_ERROR, "this close code may not be sent")
     try:
         payload[_CODE_BYTES:].decode()
     except UnicodeDecodeError as error:
         raise FrameViolation(INVALID_DATA, "the close reason is not UTF-8") from error
+    if not _may_be_sent(int.from_bytes(payload[:_CODE_BYTES])):
+        raise FrameViolation(PROTOCOL_ERROR, "this close code may not be sent")
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

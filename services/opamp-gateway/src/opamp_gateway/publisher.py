@@ -31,6 +31,9 @@ _BUSY_SECONDS = 0.05
 """A partition that published this recently lingers, so that a steady flow makes batches."""
 
 _COMPACT_AT = 64
+_FACT_BYTES = 64
+"""What a fact weighs beside its body."""
+
 _HELD_LIMIT = 32
 
 
@@ -92,31 +95,28 @@ class Publisher:
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Take facts of one session, in order; they wait for its epoch if it has none yet."""
-        for fact in facts:
-            session = fact.session
-            if session.epoch:
-                self._queue(fact)
-            elif session.held is None:
-                session.held = [fact]
-                self._count(fact, 1)
-            else:
-                session.held.append(fact)
-                self._count(fact, 1)
-                if len(session.held) > _HELD_LIMIT:
-                    session.held = self._newest(session.held)
+        facts = list(facts)
+        if not facts:
+            return
+        self._count(facts, 1)
+        session = facts[0].session
+        if session.epoch:
+            self._queue(session, facts)
+            return
+        session.held = [*(session.held or ()), *facts]
+        if len(session.held) > _HELD_LIMIT:
+            session.held = self._newest(session.held)
 
     def release(self, session: Speaker) -> None:
         """Let go of the facts of a session that has its epoch now."""
         held, session.held = session.held, None
-        for fact in held or ():
-            self._count(fact, -1)
-            self._queue(fact)
+        if held:
+            self._queue(session, held)
 
     def discard(self, session: Speaker) -> None:
         """Forget the facts of a session that ended before it got an epoch: it leaves no trace."""
         held, session.held = session.held, None
-        for fact in held or ():
-            self._count(fact, -1)
+        self._count(held or [], -1)
 
     def pending(self) -> list[Fact]:
         """List what has its epoch and waits to be published, partition by partition."""
@@ -162,10 +162,9 @@ class Publisher:
             await self._clock.sleep(0.01)
         return True
 
-    def _queue(self, fact: Fact) -> None:
-        self._count(fact, 1)
-        mine = self._partitions[partition_of(fact.session.uid, len(self._partitions))]
-        mine.facts.append(fact)
+    def _queue(self, session: Speaker, facts: list[Fact]) -> None:
+        mine = self._partitions[partition_of(session.uid, len(self._partitions))]
+        mine.facts += facts
         if mine.stuck and len(mine.facts) >= mine.compact_at:
             mine.facts = self._newest(mine.facts)
             mine.compact_at = max(_COMPACT_AT, 2 * len(mine.facts))
@@ -175,13 +174,15 @@ class Publisher:
         """Keep the newest fact per session, kind and variant, in order."""
         seen: set[tuple[int, int, int]] = set()
         kept: list[Fact] = []
+        dropped: list[Fact] = []
         for fact in reversed(facts):
             key = (id(fact.session), fact.kind, fact.variant)
             if key in seen:
-                self._count(fact, -1)
+                dropped.append(fact)
                 continue
             seen.add(key)
             kept.append(fact)
+        self._count(dropped, -1)
         kept.reverse()
         return kept
 
@@ -203,8 +204,8 @@ class Publisher:
     def _stored(self, batch: list[Fact]) -> None:
         metrics.FACT_BATCHES.labels("stored").inc()
         counts: dict[int, int] = {}
+        self._count(batch, -1)
         for fact in batch:
-            self._count(fact, -1)
             counts[fact.kind] = counts.get(fact.kind, 0) + 1
         for kind, count in counts.items():
             metrics.FACTS.labels(kinds.NAMES[kind]).inc(count)
@@ -212,9 +213,9 @@ class Publisher:
         metrics.FACT_SECONDS.observe(max(0.0, seconds))
         self._on_stored(batch)
 
-    def _count(self, fact: Fact, sign: int) -> None:
-        self.waiting += sign
-        self.waiting_bytes += sign * (len(fact.body) + 64)
+    def _count(self, facts: list[Fact], sign: int) -> None:
+        self.waiting += sign * len(facts)
+        self.waiting_bytes += sign * sum(len(fact.body) + _FACT_BYTES for fact in facts)
 
 
 class _Partition:

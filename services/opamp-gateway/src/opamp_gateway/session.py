@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from google.protobuf.message import DecodeError
 
@@ -24,8 +24,6 @@ from opamp_gateway.facts import Fact
 from opamp_gateway.varint import delimited, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from google.protobuf.message import Message
 
 WEBSOCKET: Final = int(facts_pb2.TRANSPORT_WEBSOCKET)
@@ -258,7 +256,6 @@ class Session:
             if not self.turn:
                 step.facts.append(self.introduce(time_unix_nano))
         try:
-            check_counts(message, self.rules)
             flags |= self._statuses(message, step, time_unix_nano, changed=changed)
         except BadMessage as error:
             step.reply = answers.error(message.instance_uid, answers.BAD_REQUEST, str(error))
@@ -331,63 +328,83 @@ class Session:
         self.caps_suffix = number(4, capabilities)
 
     def _statuses(self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, *, changed: bool) -> int:
-        """Turn every present part that differs from what was published into a fact; return flags to set."""
+        """
+        Turn every present part that differs from what was published into a fact.
 
-        def report(kind: int, body: bytes, slots: tuple[tuple[int, bytes], ...] = (), variant: int = 0) -> None:
-            step.facts.append(Fact(self, kind, body, time_unix_nano, variant=variant, slots=slots))
+        Returns:
+            Flags to set in the answer.
 
-        too_big: list[str] = []
-        new: list[tuple[int, bytes]] = []
-        description = self._part(message, _DESCRIPTION, new, too_big)
-        custom = self._part(message, _CUSTOM, new, too_big)
-        if description is not None or custom is not None or changed:
-            body = facts.described(description, self.capabilities, custom)
-            report(facts.DESCRIBED, body, tuple(new), (description is not None) + 2 * (custom is not None))
+        Raises:
+            BadMessage: Some parts were refused, and are named; all others were taken.
+        """
+        told = step.facts
+        refused: list[str] = []
+        self._identity(message, step, time_unix_nano, refused, changed=changed)
         for slot, kind in _PLAIN:
-            new = []
-            part = self._part(message, slot, new, too_big)
+            part = self._part(message, slot, refused)
             if part is not None:
-                report(kind, delimited(1, part), tuple(new))
+                told.append(Fact(self, kind, delimited(1, part[0]), time_unix_nano, slots=part[1]))
         if message.HasField("remote_config_status"):
             self._config_status(message.remote_config_status)
-        flags = self._components(message, report, too_big)
+        flags = 0
+        if message.HasField("available_components"):
+            flags = self._components(message.available_components, step, time_unix_nano, refused)
         for name, kind in _EVENTS:
             if message.HasField(name):
-                part = getattr(message, name).SerializeToString()
-                if len(part) > self.rules.max_fact_bytes:
-                    too_big.append(name)
+                body = getattr(message, name).SerializeToString()
+                if len(body) > self.rules.max_fact_bytes:
+                    refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
                 else:
-                    report(kind, delimited(1, part))
-        if too_big:
-            text = f"{' and '.join(too_big)} larger than {self.rules.max_fact_bytes} bytes"
-            raise BadMessage(text)
+                    told.append(Fact(self, kind, delimited(1, body), time_unix_nano))
+        if refused:
+            raise BadMessage("; ".join(refused))
         return flags
 
+    def _identity(
+        self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, refused: list[str], *, changed: bool
+    ) -> None:
+        """Publish description, capabilities and custom capabilities together if any of them is new."""
+        description = self._part(message, _DESCRIPTION, refused)
+        custom = self._part(message, _CUSTOM, refused)
+        if description is None and custom is None and not changed:
+            return
+        body = facts.described(
+            None if description is None else description[0],
+            self.capabilities,
+            None if custom is None else custom[0],
+        )
+        slots = (() if description is None else description[1]) + (() if custom is None else custom[1])
+        variant = (description is not None) + 2 * (custom is not None)
+        step.facts.append(Fact(self, facts.DESCRIBED, body, time_unix_nano, variant=variant, slots=slots))
+
     def _part(
-        self, message: opamp.AgentToServer, slot: int, new: list[tuple[int, bytes]], too_big: list[str]
-    ) -> bytes | None:
-        """Serialise one part if it is there and differs from what was last published."""
+        self, message: opamp.AgentToServer, slot: int, refused: list[str]
+    ) -> tuple[bytes, tuple[tuple[int, bytes], ...]] | None:
+        """Serialise one part if it is there and differs from what was last published; tell its new digest."""
         name = SLOTS[slot]
         if not message.HasField(name):
             return None
         part: Message = getattr(message, name)
+        if (fault := fault_of(name, part, self.rules)) is not None:
+            refused.append(fault)
+            return None
         # Deterministic: map order differs from one message of the same agent to the next.
         body = part.SerializeToString(deterministic=True)
         if len(body) > self.rules.max_fact_bytes:
-            too_big.append(name)
+            refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
             return None
-        digest = digest_of(body)
+        digest = sha256(body).digest()[:DIGEST]
         if not self._learn(slot, digest):
             return None
-        new.append((slot, digest))
-        return body
+        return body, ((slot, digest),)
 
     def _learn(self, slot: int, digest: bytes) -> bool:
         """Remember a digest; False when it is the one already known."""
+        known = self.digests
         at = slot * DIGEST
-        if self.digests[at : at + DIGEST] == digest:
+        if known[at : at + DIGEST] == digest:
             return False
-        self.digests = self.digests[:at] + digest + self.digests[at + DIGEST :]
+        self.digests = known[:at] + digest + known[at + DIGEST :]
         return True
 
     def _config_status(self, status: opamp.RemoteConfigStatus) -> None:
@@ -395,19 +412,24 @@ class Session:
         if status.status == _FAILED:
             self.offered_hash = b""
 
-    def _components(self, message: opamp.AgentToServer, report: Callable[..., None], too_big: list[str]) -> int:
+    def _components(
+        self, components: opamp.AvailableComponents, step: Step, time_unix_nano: int, refused: list[str]
+    ) -> int:
         """Publish a full inventory that is new; ask for it when only an unknown hash was said."""
-        if not message.HasField("available_components"):
+        if (fault := fault_of("available_components", components, self.rules)) is not None:
+            refused.append(fault)
             return 0
-        components = message.available_components
         body = components.SerializeToString(deterministic=True)
         if len(body) > self.rules.max_fact_bytes:
-            too_big.append("available_components")
+            refused.append(f"available_components is larger than {self.rules.max_fact_bytes} bytes")
             return 0
         digest = digest_of(components.hash or body)
         if components.components or not components.hash:
             if self._learn(_COMPONENTS, digest):
-                report(facts.COMPONENTS_REPORTED, delimited(1, body), ((_COMPONENTS, digest),))
+                slots = ((_COMPONENTS, digest),)
+                step.facts.append(
+                    Fact(self, facts.COMPONENTS_REPORTED, delimited(1, body), time_unix_nano, slots=slots)
+                )
             return 0
         at = _COMPONENTS * DIGEST
         if self.digests[at : at + DIGEST] == digest or self._components_asked:
@@ -440,25 +462,24 @@ def wants_uid(message: opamp.AgentToServer) -> bool:
     return bool(message.flags & _REQUEST_UID)
 
 
-def check_counts(message: opamp.AgentToServer, rules: Rules) -> None:
-    """
-    Refuse a message with absurdly many parts before anything walks them.
-
-    Raises:
-        BadMessage: Names what there is too much of.
-    """
-    description = message.agent_description
-    attributes = len(description.identifying_attributes) + len(description.non_identifying_attributes)
-    for name, count, limit in (
-        ("attributes", attributes, rules.max_attributes),
-        ("config files", len(message.effective_config.config_map.config_map), rules.max_config_files),
-        ("package statuses", len(message.package_statuses.packages), rules.max_entries),
-        ("components", len(message.available_components.components), rules.max_entries),
-        ("health components", len(message.health.component_health_map), rules.max_entries),
-    ):
-        if count > limit:
-            text = f"too many {name}: {count}, at most {limit} are taken"
-            raise BadMessage(text)
+def fault_of(name: str, part: Any, rules: Rules) -> str | None:
+    """Say what there is absurdly much of in one part, before anything walks it; None = nothing."""
+    match name:
+        case "agent_description":
+            what, limit = "attributes", rules.max_attributes
+            count = len(part.identifying_attributes) + len(part.non_identifying_attributes)
+        case "effective_config":
+            what, limit = "config files", rules.max_config_files
+            count = len(part.config_map.config_map)
+        case "health":
+            what, limit, count = "health components", rules.max_entries, len(part.component_health_map)
+        case "package_statuses":
+            what, limit, count = "package statuses", rules.max_entries, len(part.packages)
+        case "available_components":
+            what, limit, count = "components", rules.max_entries, len(part.components)
+        case _:
+            return None
+    return f"too many {what}: {count}, at most {limit} are taken" if count > limit else None
 
 
 def digest_of(body: bytes) -> bytes:
