@@ -129,29 +129,32 @@ class Publisher:
         last = 0.0
         while True:
             await mine.wake.wait()
-            if self._clock.monotonic() - last < _BUSY_SECONDS:
+            if len(mine.facts) < self._max_batch and self._clock.monotonic() - last < _BUSY_SECONDS:
                 await self._clock.sleep(_LINGER_SECONDS)
-            mine.wake.clear()
-            while mine.facts:
-                batch, payload = self._take(mine)
-                try:
-                    await self._sink.publish(partition, payload)
-                except ServiceError as error:
-                    metrics.FACT_BATCHES.labels("failed").inc()
-                    mine.facts[:0] = batch
-                    mine.stuck = True
-                    if not backoff:
-                        log.warning("facts_not_published", partition=partition, error=error.public)
-                    backoff = min(1.0, backoff * 2 or 0.1)
-                    await self._clock.sleep(backoff)
-                    continue
-                except asyncio.CancelledError:
-                    mine.facts[:0] = batch
-                    raise
-                backoff = 0.0
-                mine.stuck = mine.under_way = False
-                self._stored(batch)
-                last = self._clock.monotonic()
+            if not mine.facts:
+                mine.wake.clear()
+                continue
+            batch, payload = self._take(mine)
+            try:
+                await self._sink.publish(partition, payload)
+            except ServiceError as error:
+                metrics.FACT_BATCHES.labels("failed").inc()
+                mine.facts[:0] = batch
+                mine.stuck = True
+                if not backoff:
+                    log.warning("facts_not_published", partition=partition, error=error.public)
+                backoff = min(1.0, backoff * 2 or 0.1)
+                await self._clock.sleep(backoff)
+                continue
+            except asyncio.CancelledError:
+                mine.facts[:0] = batch
+                raise
+            backoff = 0.0
+            mine.stuck = mine.under_way = False
+            self._stored(batch)
+            last = self._clock.monotonic()
+            if not mine.facts:
+                mine.wake.clear()
 
     async def drain(self, seconds: float) -> bool:
         """Wait until nothing waits for publication, at most *seconds*; say whether that was reached."""
