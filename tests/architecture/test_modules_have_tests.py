@@ -13,13 +13,7 @@ KINDS = ("unit", "property", "integration", "contract", "flow", "fault", "fuzz")
 TESTED_FOR_ALL = {"errors", "metrics"}
 """Declarations without behaviour: tests/architecture/test_errors.py and test_metrics.py see to every one of them."""
 
-TESTED_ELSEWHERE: dict[str, str] = {
-    "config_service.attempt_store": "its SQL is read back by tests/integration/config_service/test_people.py",
-    "config_service.configuration_store": "tests/integration/config_service/test_configurations.py is all about it",
-    "config_service.contents": "tests/integration/config_service/test_offers.py, which is where contents go",
-    "config_service.distribution": "it joins the others: tests/integration/config_service/test_app.py",
-    "config_service.target_store": "its SQL is read back by tests/integration/config_service/test_consumer.py",
-}
+TESTED_ELSEWHERE: dict[str, str] = {}
 """Dotted name to where its behaviour is tested instead; a line that is no longer needed fails below."""
 
 

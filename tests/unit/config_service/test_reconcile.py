@@ -180,6 +180,8 @@ def test_effective_config_without_what_was_sent_is_drift() -> None:
 def test_unknown_effective_config_is_asked_for_once() -> None:
     """An agent that can tell, and did not because nothing changed, is asked."""
     play = Play(ACCEPTS | REPORTS | EFFECTIVE).connect().desire(H1).deliver(H1).report(Reported.APPLIED, H1).wait(600)
+    for _ in range(5):
+        play.disconnect().connect().wait(600)
     assert play.actions.count(Action.PROBE) == 1
 
     play.effective(H1, holds=True)

@@ -451,7 +451,8 @@ def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy
         gateway_id=gateway_id,
         connected=True,
         offer_count=0,
-        probed=False,
+        # One that runs it was asked what is in effect; that it comes back is no reason to ask again.
+        probed=target.probed and target.attempt_status is AttemptStatus.APPLIED,
         timeouts=0,
         failed_hashes=_without_given_up(target),
         retry_at=now + policy.connect_grace if target.registry_hash else None,
