@@ -56,6 +56,8 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
     room.stack.push_async_callback(bus.close)
     for stream in streams.STREAMS:
         await bus.ensure_stream(stream, settings.stream_replicas)
+    # Looking makes the bucket: early, because JetStream may lose what is crashed on in its first seconds.
+    await bus.get_object(subjects.CONTENT_BUCKET, "")
     redis = connect_redis(settings.redis_url.get_secret_value())
     room.stack.push_async_callback(redis.aclose)
 
