@@ -141,12 +141,17 @@ class OutboxRelay:
                     row["subject"], row["payload"], stream=self._stream.name, headers=headers
                 )
             )
-        done = await asyncio.wait_for(asyncio.gather(*acks, return_exceptions=True), PUBLISH_TIMEOUT_SECONDS)
+        # Not wait_for(gather(...)): cancelled, that leaves an exception nobody retrieves, logged as an error.
+        _, late = await asyncio.wait(acks, timeout=PUBLISH_TIMEOUT_SECONDS)
+        if late:
+            self._checked = False
+            raise Unavailable("the stream does not answer")
+        refused = [ack.cancelled() or ack.exception() is not None for ack in acks]
         published = []
-        for row, ack in zip(rows, done, strict=True):
-            if isinstance(ack, BaseException):
+        for row, ack, failed in zip(rows, acks, refused, strict=True):
+            if failed:
                 break
-            published.append((row["id"], ack.seq))
+            published.append((row["id"], ack.result().seq))
         if published:
             await self._pool.execute(_PUBLISHED, [row for row, _ in published], [seq for _, seq in published])
             state = await self._bus.ensure_stream(self._stream)

@@ -45,7 +45,14 @@ async def connect_pool(url: str, *, service: str, min_size: int = 1, max_size: i
                 timeout=5,
                 max_inactive_connection_lifetime=60,
                 init=_prepare,
-                server_settings={"application_name": service, "lock_timeout": "10000", "jit": "off"},
+                server_settings={
+                    "application_name": service,
+                    "lock_timeout": "10000",
+                    "jit": "off",
+                    # A generic plan made while a table was empty stays until ANALYZE: a minute of statements
+                    # that time out after the first two thousand agents have come.
+                    "plan_cache_mode": "force_custom_plan",
+                },
             )
         except (
             OSError,
