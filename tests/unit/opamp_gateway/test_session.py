@@ -399,6 +399,22 @@ def test_same_config_does_not_leave_twice_in_a_moment() -> None:
     assert not session.just_offered(b"h", NOW + 1)
 
 
+def test_status_repeated_after_an_offer_is_news() -> None:
+    """An agent that is offered what it already runs reports the same words again, and they are told."""
+    session = greeted()
+    said = message(sequence_num=1)
+    said.remote_config_status.last_remote_config_hash = b"h"
+    said.remote_config_status.status = opamp.RemoteConfigStatuses_APPLIED
+    assert kinds(hear(session, said)) == [facts.REMOTE_CONFIG_STATUS_REPORTED]
+    said.sequence_num = 2
+    assert kinds(hear(session, said)) == []
+
+    session.delivered(facts_pb2.OFFER_KIND_REMOTE_CONFIG, b"h", "o", NOW, 1)
+    said.sequence_num = 3
+
+    assert kinds(hear(session, said)) == [facts.REMOTE_CONFIG_STATUS_REPORTED]
+
+
 def test_adopted_polling_session_goes_on() -> None:
     """Same epoch, one turn further, no second Connected, and a fence above all the other gateway said."""
     digests = greeted().digests

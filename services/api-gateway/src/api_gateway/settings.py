@@ -55,7 +55,7 @@ class ApiGatewaySettings(ServiceSettings):
         4 * 1024 * 1024
     )
     body_timeout_seconds: Annotated[float, Field(gt=0, description="Time a request body may take to arrive.")] = 15.0
-    request_timeout_seconds: Annotated[float, Field(gt=0, description="Time a request may take before 503.")] = 15.0
+    request_timeout_seconds: Annotated[float, Field(gt=0, description="Time a request may take before 503.")] = 45.0
     upstream_timeout_seconds: Annotated[
         float, Field(gt=0, description="Time a service on the bus may take to answer.")
     ] = 5.0

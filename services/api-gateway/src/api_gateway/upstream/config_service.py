@@ -14,9 +14,10 @@ from api_gateway.models.configurations import (
 from api_gateway.models.paging import PageQuery
 from api_gateway.paging import slices
 from api_gateway.upstream.agent_state import page_of
-from api_gateway.upstream.asking import Asking
+from api_gateway.upstream.asking import Asking, Q, R
 from contracts import subjects
 from contracts.ids import AgentUid
+from contracts.subjects import Method
 from fleet.api.v1 import config_service_pb2 as messages
 from fleet.api.v1.page_pb2 import PageRequest
 
@@ -26,8 +27,8 @@ BODY_SLICE = 20
 NAMES_TIMEOUT_SECONDS = 1.0
 """A list of agents does not wait longer for the names of their configurations."""
 
-PUSH_PATIENCE = 2
-"""A push asks every gateway: it may take so many times longer than other questions."""
+CHANGE_PATIENCE = 8
+"""A change moves every agent it concerns before it is answered: it may take so many times longer than a question."""
 
 
 class ConfigService(Asking):
@@ -45,7 +46,7 @@ class ConfigService(Asking):
             comment=document.comment,
             dry_run=dry_run,
         )
-        return (await self.ask(subjects.CREATE_CONFIGURATION, request)).configuration
+        return (await self._change(subjects.CREATE_CONFIGURATION, request)).configuration
 
     async def update(
         self,
@@ -67,7 +68,7 @@ class ConfigService(Asking):
             comment=document.comment,
             dry_run=dry_run,
         )
-        return await self.ask(subjects.UPDATE_CONFIGURATION, request)
+        return await self._change(subjects.UPDATE_CONFIGURATION, request)
 
     async def get(self, tenant_id: str, name: str) -> messages.Configuration:
         """Get the current version; NotFound when there is none."""
@@ -103,7 +104,7 @@ class ConfigService(Asking):
         request = messages.DeleteConfigurationRequest(
             tenant_id=tenant_id, name=name, expected_version=expected_version, author=author
         )
-        await self.ask(subjects.DELETE_CONFIGURATION, request)
+        await self._change(subjects.DELETE_CONFIGURATION, request)
 
     async def list_versions(self, tenant_id: str, name: str, query: PageQuery) -> messages.ListVersionsReply:
         """List versions, newest first; NotFound."""
@@ -127,15 +128,14 @@ class ConfigService(Asking):
             author=author,
             comment=comment,
         )
-        return (await self.ask(subjects.ROLLBACK_CONFIGURATION, request)).configuration
+        return (await self._change(subjects.ROLLBACK_CONFIGURATION, request)).configuration
 
     async def push(
         self, tenant_id: str, name: str, uids: Sequence[AgentUid], author: str
     ) -> messages.PushConfigurationReply:
         """Offer the current version to *uids*, or to every connected agent that should run it; NotFound."""
         request = push_message(tenant_id, name, uids, author)
-        patience = PUSH_PATIENCE * self._timeout_seconds
-        return await self.ask(subjects.PUSH_CONFIGURATION, request, timeout_seconds=patience)
+        return await self._change(subjects.PUSH_CONFIGURATION, request)
 
     async def list_attempts(
         self, tenant_id: str, query: AttemptQuery, *, name: str = "", uid: bytes = b""
@@ -172,3 +172,6 @@ class ConfigService(Asking):
         """Let a configuration that failed on an agent be offered to it again."""
         request = messages.ClearFailureRequest(tenant_id=tenant_id, instance_uid=uid, author=author)
         return (await self.ask(subjects.CLEAR_FAILURE, request)).agent
+
+    async def _change(self, method: Method[Q, R], request: Q) -> R:
+        return await self.ask(method, request, timeout_seconds=CHANGE_PATIENCE * self._timeout_seconds)
