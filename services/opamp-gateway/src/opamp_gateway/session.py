@@ -300,7 +300,7 @@ class Session:
         return content_hash == self.offered_hash and now - self.offered_at < self.rules.offer_repeat_seconds
 
     def delivered(self, kind: int, content_hash: bytes, offer_id: str, now: float, time_unix_nano: int) -> Fact:
-        """Note that an offer left for the agent; what it says of remote config from now on is news, even if the same."""
+        """Note that an offer left; what the agent says of remote config from now on is news, even the same words."""
         if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
             self.offered_hash = content_hash
             self.offered_at = now
