@@ -13,7 +13,7 @@ T ?=
 PYTEST := $(PY) -m pytest
 
 .PHONY: help setup lock proto proto-check fmt lint types imports docs docs-check openapi run demo test test-unit \
-	test-integration test-flow test-fault test-fuzz interop bench k8s-check check clean up down images
+	test-integration test-flow test-fault test-fuzz interop bench soak k8s-check check clean up down images
 
 help:  ## Print this map
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ interop: $(VENV)/.ready  ## Clients nobody here wrote, from their registries
 
 bench: $(VENV)/.ready  ## Ratios against a bare floor, and against a peer's binary (PEER=path)
 	@$(PY) -m benchmarks $(if $(PEER),--peer $(PEER)) $(BENCH)
+
+soak: $(VENV)/.ready  ## 20,000 agents for ten minutes; writes docs/benchmarks.md (AGENTS=n MINUTES=n)
+	@$(PY) -m benchmarks.soak --agents $(or $(AGENTS),20000) --minutes $(or $(MINUTES),10) --write
 
 check: lint proto-check docs-check test  ## All that CI runs, but for the long tests
 
