@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 
 from devstack.nats import NatsServer
-from servicekit.bus import Bus, BusMessage, NoResponders
+from servicekit.bus import DEADLINE_HEADER, Bus, BusMessage, NoResponders
 from servicekit.errors import Conflict, InternalError, Invalid, Kind, Problem, Unavailable
 
 Eventually = Callable[..., Awaitable[object]]
@@ -120,6 +121,24 @@ async def test_an_answer_too_late_is_unavailable(bus: Bus) -> None:
 
     with pytest.raises(Unavailable):
         await bus.call(Greet(), StringValue(), timeout_seconds=0.1)
+
+
+async def test_a_question_nobody_waits_for_is_not_worked_on(bus: Bus) -> None:
+    """A question that lay too long in a stopped service is dropped: its caller was told no."""
+    worked: list[str] = []
+
+    async def greet(request: StringValue) -> StringValue:
+        worked.append(request.value)
+        return request
+
+    await bus.serve("greeter", "1.0.0", {Greet(): greet})
+    long_ago = {DEADLINE_HEADER: str(int((time.time() - 60) * 1000))}
+
+    with pytest.raises(Unavailable):
+        await bus.call(Greet(), StringValue(value="late"), headers=long_ago)
+    await bus.call(Greet(), StringValue(value="in time"))
+
+    assert worked == ["in time"]
 
 
 async def test_nobody_there_is_said_at_once(bus: Bus) -> None:

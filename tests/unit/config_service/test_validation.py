@@ -33,7 +33,6 @@ def test_bad_names(name: str) -> None:
         "receivers:\n  otlp:\n    protocols: {grpc: {}, http: {}}\n",
         "a: &x {k: 1}\nb: *x\nc: {<<: *x}\n",
         "- 1\n- 2\n",
-        "plain words\n",
         "---\na: 1\n...\n",
         "# a comment first\na: 'x'\n",
         "'a': 1\nb: \"\"\n",
@@ -87,10 +86,21 @@ def test_empty_json_is_refused(text: str) -> None:
     assert "empty" in only(validation.check_content(JSON, text)).message
 
 
+@pytest.mark.parametrize(
+    ("content_type", "text", "place"),
+    [(YAML, "# hm\n  plain words\n", (2, 3)), (YAML, "42", (1, 1)), (JSON, ' "x"', (1, 2)), (JSON, "1", (1, 1))],
+)
+def test_a_single_value_is_refused(content_type: str, text: str, place: tuple[int, int]) -> None:
+    """A body that is neither mapping nor list is refused with its place."""
+    problem = only(validation.check_content(content_type, text))
+    assert "mapping or a list" in problem.message
+    assert (problem.line, problem.column) == place
+
+
 @pytest.mark.parametrize("content_type", [YAML, JSON])
 def test_size_is_bounded(content_type: str) -> None:
     """One byte over the limit is refused before anything is read."""
-    fits = '"' + "a" * (validation.MAX_CONTENT_BYTES - 2) + '"'
+    fits = '["' + "a" * (validation.MAX_CONTENT_BYTES - 4) + '"]'
 
     assert validation.check_content(content_type, fits) == []
     assert "bytes" in only(validation.check_content(content_type, fits + " ")).message
@@ -159,7 +169,7 @@ def test_bad_json_is_told_with_its_place(text: str, line: int, column: int, told
     assert (problem.line, problem.column) == (line, column)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"a": [1, "}{", {"b": "\\""}], "c": "a: b"}', "[1,2]", '"x"', "1"])
+@pytest.mark.parametrize("text", ["{}", '{"a": [1, "}{", {"b": "\\""}], "c": "a: b"}', "[1,2]"])
 def test_good_json(text: str) -> None:
     """Brackets and colons in strings are only text."""
     assert validation.check_content(JSON, text) == []

@@ -142,5 +142,6 @@ async def test_the_log_level_can_be_read_and_changed(ops: httpx.AsyncClient) -> 
         refused = await ops.put("/log-level", content="loud")
         assert refused.status_code == 400
         assert "debug" in refused.json()["error"]
+        assert (await ops.put("/log-level", content="{bad")).status_code == 400
     finally:
         logging.getLogger().setLevel(before.upper())

@@ -41,10 +41,15 @@ R = TypeVar("R", bound=Message)
 Q_co = TypeVar("Q_co", bound=Message, covariant=True)
 R_co = TypeVar("R_co", bound=Message, covariant=True)
 
-DEADLINE_HEADER = "Fleet-Deadline-Ms"
+TIMEOUT_HEADER = "Fleet-Timeout-Ms"
+DEADLINE_HEADER = "Fleet-Deadline-Unix-Ms"
+CLOCK_SKEW_SECONDS = 2.0
+"""How far clocks may differ before a question counts as too old to be answered."""
+
 REQUEST_ID_HEADER = "Fleet-Request-Id"
 CONNECT_TIMEOUT_SECONDS = 2
 MAX_CONCURRENT_ANSWERS = 64
+MAX_ANSWER_SECONDS = 60.0
 
 
 class NoResponders(Unavailable):
@@ -271,7 +276,11 @@ class Bus:
 
             Unavailable: Nobody answered in time.
         """
-        all_headers = {DEADLINE_HEADER: str(int(timeout_seconds * 1000)), **(headers or {})}
+        all_headers = {
+            TIMEOUT_HEADER: str(int(timeout_seconds * 1000)),
+            DEADLINE_HEADER: str(int((time.time() + timeout_seconds) * 1000)),
+            **(headers or {}),
+        }
         message = await self._ask(method.subject, request.SerializeToString(), timeout_seconds, all_headers)
         error = decode_error(message.headers)
         if error is not None:
@@ -423,7 +432,7 @@ class Bus:
         start = time.perf_counter()
         outcome = "ok"
         sent_headers = request.headers or {}
-        deadline = min(float(sent_headers.get(DEADLINE_HEADER, "30000")) / 1000, 60.0)
+        deadline = seconds_left(sent_headers, time.time())
         try:
             with structlog.contextvars.bound_contextvars(
                 method=method.name, request_id=sent_headers.get(REQUEST_ID_HEADER, "")
@@ -463,6 +472,9 @@ class Bus:
 
 async def _run(method: Any, handler: Answer, data: bytes, deadline: float) -> tuple[bytes, ServiceError | None]:
     """Decode, handle within the deadline, encode; a bug becomes an internal error whose detail stays in our log."""
+    if deadline <= 0:
+        # Nobody waits for the answer, and the caller was told that it failed: doing it now would surprise.
+        return b"", Unavailable("the question came too late", retry_after_seconds=1)
     try:
         request = method.request_type.FromString(data)
         async with asyncio.timeout(deadline):
@@ -484,6 +496,23 @@ async def _run(method: Any, handler: Answer, data: bytes, deadline: float) -> tu
             return b"", Unavailable("a part this needs is away; try again", retry_after_seconds=1)
         log.exception("rpc_failed")
         return b"", ServiceError("something went wrong on our side; the log tells more")
+
+
+def seconds_left(headers: Mapping[str, str], now: float) -> float:
+    """
+    Tell how long a question may still be worked on; 0 or less when its caller has given up.
+
+    Args:
+        headers: As the caller sent them; without them the default applies.
+
+        now: Seconds since the Unix epoch.
+    """
+    try:
+        timeout = min(float(headers.get(TIMEOUT_HEADER, "30000")) / 1000, MAX_ANSWER_SECONDS)
+        deadline = headers.get(DEADLINE_HEADER)
+        return timeout if deadline is None else min(timeout, float(deadline) / 1000 + CLOCK_SKEW_SECONDS - now)
+    except ValueError:
+        return MAX_ANSWER_SECONDS
 
 
 AWAY_CHECKS: list[Callable[[BaseException], bool]] = []

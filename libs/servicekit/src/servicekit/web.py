@@ -279,9 +279,9 @@ class OpsServer:
 
     async def _put_level(self, request: web.Request) -> web.Response:
         text = (await request.text()).strip()
-        if text.startswith("{"):
-            text = str(orjson.loads(text).get("level", ""))
         try:
+            if text.startswith("{"):
+                text = str(orjson.loads(text).get("level", ""))
             log.set_level(text)
         except ValueError as error:
             raise web.HTTPBadRequest(reason=str(error)) from None

@@ -76,6 +76,11 @@ class Summary:
     by_link: dict[str, int]
     by_health_state: dict[str, int]
     by_config_state: dict[str, int]
+    live_gateways: int
+    """Gateways whose lease is alive, of all tenants."""
+
+
+_LIVE_GATEWAYS = "SELECT count(*) FROM gateway_lease WHERE expires_at > now()"
 
 
 class AgentQuery:
@@ -137,6 +142,7 @@ class AgentQuery:
             {state: counted["link"][state] for state in LINKS},
             {state: counted["health_state"][state] for state in HEALTH_STATES},
             {state: counted["config_state"][state] for state in CONFIG_STATES},
+            await self._pool.fetchval(_LIVE_GATEWAYS),
         )
 
     async def history(self, tenant_id: str, uid: bytes, page: Page) -> tuple[Sequence[asyncpg.Record], int]:

@@ -110,6 +110,7 @@ class Routes:
             by_link=summary.by_link,
             by_health_state=summary.by_health_state,
             by_config_state=summary.by_config_state,
+            live_gateways=summary.live_gateways,
         )
 
     async def list_connections(self, request: api.ListConnectionsRequest) -> api.ListConnectionsReply:

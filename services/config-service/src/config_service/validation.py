@@ -41,6 +41,8 @@ MAX_LABEL_VALUE_BYTES = 8192
 MAX_COMPONENTS = 100
 MAX_PARAMETERS_BYTES = 64 * 1024
 
+SINGLE_VALUE = "must be a mapping or a list: no agent can run a single value"
+
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|\n|[^\s\[\]{}:,"]+', re.DOTALL)
 
 
@@ -196,6 +198,8 @@ class _YamlScan:
             keys.add(event.value)
         if not self.stack:
             self.is_null = event.implicit[0] and event.value in ("", "~", "null", "Null", "NULL")
+            if not self.is_null:
+                _refuse_at(event, SINGLE_VALUE)
         self._grown(event, 1)
 
     def _grown(self, event: yaml.Event, expanded: int) -> None:
@@ -244,6 +248,8 @@ def _check_json(text: str) -> None:
         _refuse(str(error))
     if value is None:
         _refuse("must not be empty: an agent could take it for an order to run nothing")
+    if not isinstance(value, dict | list):
+        _refuse(SINGLE_VALUE, *_place(text, len(text) - len(text.lstrip())))
     for key in _duplicate_keys(text):
         _refuse(f"the key {_shown(key.text)} stands twice in one object", key.line, key.column)
 

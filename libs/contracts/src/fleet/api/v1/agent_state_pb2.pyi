@@ -161,7 +161,7 @@ class GetStatusSummaryRequest(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ...) -> None: ...
 
 class GetStatusSummaryReply(_message.Message):
-    __slots__ = ("total", "by_status", "by_link", "by_health_state", "by_config_state")
+    __slots__ = ("total", "by_status", "by_link", "by_health_state", "by_config_state", "live_gateways")
     class ByStatusEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -195,12 +195,14 @@ class GetStatusSummaryReply(_message.Message):
     BY_LINK_FIELD_NUMBER: _ClassVar[int]
     BY_HEALTH_STATE_FIELD_NUMBER: _ClassVar[int]
     BY_CONFIG_STATE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_GATEWAYS_FIELD_NUMBER: _ClassVar[int]
     total: int
     by_status: _containers.ScalarMap[str, int]
     by_link: _containers.ScalarMap[str, int]
     by_health_state: _containers.ScalarMap[str, int]
     by_config_state: _containers.ScalarMap[str, int]
-    def __init__(self, total: _Optional[int] = ..., by_status: _Optional[_Mapping[str, int]] = ..., by_link: _Optional[_Mapping[str, int]] = ..., by_health_state: _Optional[_Mapping[str, int]] = ..., by_config_state: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    live_gateways: int
+    def __init__(self, total: _Optional[int] = ..., by_status: _Optional[_Mapping[str, int]] = ..., by_link: _Optional[_Mapping[str, int]] = ..., by_health_state: _Optional[_Mapping[str, int]] = ..., by_config_state: _Optional[_Mapping[str, int]] = ..., live_gateways: _Optional[int] = ...) -> None: ...
 
 class Connection(_message.Message):
     __slots__ = ("id", "instance_uid", "epoch", "connected_at", "disconnected_at", "duration_seconds", "disconnect_reason", "remote_address", "gateway_id", "transport", "updated_at")
