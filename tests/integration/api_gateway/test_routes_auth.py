@@ -11,12 +11,14 @@ import asyncpg
 import pytest
 
 from api_gateway.account import AccountChange
+from api_gateway.passwords import Passwords
 from api_gateway.permissions import Role
 
 LOGIN = "/api/v1/auth/login"
 REFRESH = "/api/v1/auth/refresh"
 ME = "/api/v1/me"
 PASSWORD = "correct horse battery"
+CHEAP = Passwords(time_cost=1, memory_kib=64)
 
 
 async def test_a_login_gives_a_session_and_a_user_without_secrets(api: Any) -> None:
@@ -118,11 +120,89 @@ async def test_guessing_names_from_one_address_is_stopped_after_twenty(api: Any)
 
 
 async def test_logins_that_succeed_do_not_count(api: Any) -> None:
-    """Scripts may log in as often as they like."""
+    """Scripts may log in as often as they like, also all at once."""
     await api.user("jo", Role.VIEWER)
 
-    for _ in range(25):
-        await api.login("jo")
+    for _ in range(3):
+        await asyncio.gather(*(api.login("jo") for _ in range(8)))
+
+
+async def test_guessing_in_parallel_gets_no_more_guesses(api: Any) -> None:
+    """Whoever waits for a turn is counted like whoever comes later; two are tried at a time."""
+    await api.user("jo", Role.VIEWER)
+    start = time.monotonic()
+
+    guess = {"username": "jo", "password": "wrong"}
+    replies = await asyncio.gather(*(api.call("POST", LOGIN, json=guess) for _ in range(40)))
+
+    answered = [reply.status for reply in replies].count(401)
+    assert 5 <= answered <= 6 + (time.monotonic() - start) / 12
+    assert {reply.status for reply in replies} == {401, 429}
+
+
+class TestBehindAProxy:
+    """Clients of many addresses."""
+
+    @pytest.fixture
+    def settings_overrides(self) -> dict[str, Any]:
+        """Believe what the test says its address is; few failures per account, to get there."""
+        return {"trusted_proxies": ("127.0.0.0/8",), "login_per_account_per_minute": 12}
+
+    async def test_a_stranger_does_not_lock_an_account_out(self, api: Any) -> None:
+        """Wrong passwords count where they come from; from everywhere together they count too, roomily."""
+        await api.user("jo", Role.VIEWER)
+
+        async def log_in(address: str, password: str) -> int:
+            body = {"username": "jo", "password": password}
+            reply = await api.call("POST", LOGIN, json=body, headers={"X-Forwarded-For": address})
+            status: int = reply.status
+            return status
+
+        stranger = [await log_in("198.51.100.1", "wrong") for _ in range(8)]
+        owner = await log_in("192.0.2.1", PASSWORD)
+        many = [await log_in(f"198.51.100.{number}", "wrong") for number in range(2, 20)]
+
+        assert (stranger[:5], stranger[-1]) == ([401] * 5, 429)
+        assert owner == 200
+        assert (many[0], many[-1]) == (401, 429)
+
+
+async def test_a_refused_login_is_logged_with_the_name_of_an_account_only(
+    api: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """People type their password where the name belongs; that must not end up in a log."""
+    await api.user("jo", Role.VIEWER)
+
+    for name in ("JO", "hunter2-my-secret"):
+        await api.call("POST", LOGIN, json={"username": name, "password": "wrong"})
+
+    said = "".join(capfd.readouterr())
+    assert said.count("login_refused") == 2
+    assert "account=jo" in said.replace("\x1b[35m", "").replace("\x1b[36m", "").replace("\x1b[0m", "")
+    assert "hunter2" not in said
+
+
+async def test_a_login_waiting_while_the_password_changes_opens_no_session(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It proved the old password; 401 as for any other wrong one, and the new one stays."""
+    user_id = await api.user("jo", Role.VIEWER)
+    new = await CHEAP.hash("another horse")
+
+    real = Passwords.verify
+
+    async def verify(passwords: Passwords, *arguments: Any, **more: Any) -> bool:
+        monkeypatch.setattr(Passwords, "verify", real)
+        await api.users.change("default", user_id, AccountChange(password_hash=new))
+        return await real(passwords, *arguments, **more)
+
+    monkeypatch.setattr(Passwords, "verify", verify)
+
+    late = await api.call("POST", LOGIN, json={"username": "jo", "password": PASSWORD})
+
+    assert (late.status, late.body["code"]) == (401, "bad_credentials")
+    assert (await api.call("POST", LOGIN, json={"username": "jo", "password": PASSWORD})).status == 401
+    assert await api.login("jo", "another horse")
 
 
 async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Any) -> None:
@@ -199,7 +279,7 @@ async def test_a_new_password_ends_every_session_and_opens_one(api: Any) -> None
     weak = await change(PASSWORD, "password123")
     done = await change(PASSWORD, "another horse")
 
-    assert wrong.status == 401
+    assert (wrong.status, wrong.body["details"][0]["field"]) == (422, "current_password")
     assert (weak.status, weak.body["details"][0]["field"]) == (422, "new_password")
     assert done.status == 200
     assert (await api.call("GET", ME, token=old["token"])).status == 401

@@ -43,15 +43,16 @@ def test_callers_do_not_share_a_limit() -> None:
     assert throttle.take("b").allowed
 
 
-def test_what_is_given_back_was_never_taken() -> None:
-    """Logins that succeed do not count."""
+def test_looking_counts_nothing() -> None:
+    """Logins that succeed do not count; what take would answer is told."""
     throttle = Throttle(Limit(1 / 60, 1), Hand())
     for _ in range(10):
-        assert throttle.take("a").allowed
-        throttle.give_back("a")
+        assert throttle.peek("a").allowed
 
-    throttle.give_back("never seen")
+    assert len(throttle) == 0
     assert throttle.take("a").allowed
+    assert throttle.peek("a") == throttle.take("a")
+    assert not throttle.peek("a").allowed
 
 
 def test_memory_is_bounded() -> None:

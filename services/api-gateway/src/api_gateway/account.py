@@ -38,6 +38,8 @@ class AccountChange:
     role: Role | None = None
     is_active: bool | None = None
     password_hash: str | None = None
+    session_version: int | None = None
+    """Change nothing unless the account still has this one."""
 
 
 @dataclass(frozen=True)

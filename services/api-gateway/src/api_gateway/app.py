@@ -55,9 +55,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     sessions = Sessions(pool, lifetime=timedelta(seconds=settings.refresh_token_seconds))
     tokens = AccessTokens(keys, lifetime_seconds=settings.access_token_seconds)
     throttles = _throttles(settings, room.clock)
-    metrics.THROTTLE_KEYS.set_function(
-        lambda: sum(map(len, (throttles.read, throttles.write, throttles.login_account, throttles.login_address)))
-    )
+    metrics.THROTTLE_KEYS.set_function(lambda: sum(len(throttle) for throttle in vars(throttles).values()))
     parts = Parts(
         agents=AgentState(bus, settings.upstream_timeout_seconds),
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
@@ -120,10 +118,13 @@ def _throttles(settings: ApiGatewaySettings, clock: Clock) -> Throttles:
     def throttle(per_second: float, burst: int) -> Throttle:
         return Throttle(Limit(per_second, burst), clock.monotonic)
 
-    account, address = settings.login_per_account_per_minute, settings.login_per_address_per_minute
+    def per_minute(failures: int) -> Throttle:
+        return throttle(failures / 60, failures)
+
     return Throttles(
-        login_account=throttle(account / 60, account),
-        login_address=throttle(address / 60, address),
+        login_pair=per_minute(settings.login_per_account_and_address_per_minute),
+        login_account=per_minute(settings.login_per_account_per_minute),
+        login_address=per_minute(settings.login_per_address_per_minute),
         read=throttle(settings.reads_per_second, settings.reads_per_second * BURST_SECONDS),
         write=throttle(settings.writes_per_second, settings.writes_per_second * BURST_SECONDS),
     )

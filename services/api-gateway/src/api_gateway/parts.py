@@ -19,8 +19,15 @@ from servicekit.health import Health
 class Throttles:
     """One limiter per class of request."""
 
+    login_pair: Throttle
+    """Failures of one account from one address."""
+
     login_account: Throttle
+    """Failures of one account from anywhere; roomy, for strangers fill it too."""
+
     login_address: Throttle
+    """Failures from one address, and registrations."""
+
     read: Throttle
     write: Throttle
 

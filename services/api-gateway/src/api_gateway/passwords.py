@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -43,9 +44,19 @@ class Passwords:
         async with self._slots:
             return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def verify(self, stored: str | None, password: str) -> bool:
-        """Say whether *password* is the one behind *stored*; None works as hard and says no."""
+    async def verify(self, stored: str | None, password: str, *, admit: Callable[[], None]) -> bool:
+        """
+        Say whether *password* is the one behind *stored*; None works as hard and says no.
+
+        Args:
+            stored: Hash of the account's password.
+
+            password: What somebody says it is.
+
+            admit: Called when it is this one's turn; raises if so many failed meanwhile that it may not be tried.
+        """
         async with self._slots:
+            admit()
             fits = await asyncio.to_thread(self._check, stored or self._decoy, password)
         return fits and stored is not None
 

@@ -51,6 +51,8 @@ CREATE TABLE refresh_session (
     -- Used up: showing it again revokes the family.
     used_at         timestamptz,
     revoked_at      timestamptz,
+    -- Of the account when it logged in; with another one the session is over.
+    session_version bigint      NOT NULL,
     PRIMARY KEY (tenant_id, token_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES user_account ON DELETE CASCADE
 );

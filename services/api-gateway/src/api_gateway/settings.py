@@ -41,9 +41,17 @@ class ApiGatewaySettings(ServiceSettings):
     registration_enabled: Annotated[
         bool, Field(description="Let anybody register an account; it gets the role viewer.")
     ] = False
-    login_per_account_per_minute: Annotated[
-        int, Field(ge=1, description="Failed logins per account and minute before 429.")
+    login_per_account_and_address_per_minute: Annotated[
+        int, Field(ge=1, description="Failed logins per account, client address and minute before 429.")
     ] = 5
+    login_per_account_per_minute: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Failed logins per account and minute, from all addresses together, before 429; strangers can "
+            "fill it, so it is roomy.",
+        ),
+    ] = 50
     login_per_address_per_minute: Annotated[
         int, Field(ge=1, description="Failed logins and registrations per client address and minute before 429.")
     ] = 20

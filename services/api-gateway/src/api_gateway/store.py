@@ -2,7 +2,8 @@
 Users and sessions in PostgreSQL.
 
 The guards stand in the SQL: names are unique by index, the last administrator by a lock on the bindings, a
-refresh token works once by a conditional update. Repeating a call after a lost answer is safe or refused.
+refresh token works once by a lock on its family. Locks are taken in one order: family, account, sessions.
+Repeating a call after a lost answer is safe or refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hmac
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 
@@ -119,7 +121,7 @@ class Users:
         password_hash = coalesce($5, password_hash),
         session_version = session_version + CASE WHEN $4 IS FALSE OR $5 IS NOT NULL THEN 1 ELSE 0 END,
         updated_at = now()
-    WHERE tenant_id = $1 AND user_id = $2 RETURNING true
+    WHERE tenant_id = $1 AND user_id = $2 AND ($6::bigint IS NULL OR session_version = $6) RETURNING true
     """
     _CHANGE_ROLE = "UPDATE role_binding SET role = $3 WHERE tenant_id = $1 AND user_id = $2"
 
@@ -133,6 +135,8 @@ class Users:
             UserExists: The e-mail address is taken.
 
             LastAdministrator: Nobody could manage users any more.
+
+            TokenRefused: The sessions of the account ended since the caller read it.
         """
         key = _uuid(user_id)
         try:
@@ -142,8 +146,11 @@ class Users:
                     if admins == [key]:
                         raise LastAdministrator("this is the last active administrator; make another one first")
                 found = await connection.fetchval(
-                    self._CHANGE_USER, tenant_id, key, change.email, change.is_active, change.password_hash
-                )
+                    self._CHANGE_USER, tenant_id, key, change.email, change.is_active, change.password_hash,
+                    change.session_version,
+                )  # fmt: skip
+                if not found and change.session_version is not None:
+                    raise TokenRefused("this session has ended; log in again")
                 if not found:
                     raise UnknownUser("there is no such user")
                 if change.role is not None:
@@ -155,14 +162,19 @@ class Users:
             raise _taken(error) from error
         return _expect(row)
 
-    async def note_login(self, tenant_id: str, user_id: str, rehashed: str | None) -> None:
-        """Remember a login, and the password hash when it was made anew with today's parameters."""
+    _NOTE_LOGIN = """
+    UPDATE user_account SET last_login_at = now(), password_hash = coalesce($4, password_hash)
+    WHERE tenant_id = $1 AND user_id = $2 AND session_version = $3
+    """
+
+    async def note_login(self, account: Account, rehashed: str | None) -> None:
+        """
+        Remember a login, and the password hash when it was made anew with today's parameters.
+
+        Nothing happens if the password changed since *account* was read: its old hash must not come back.
+        """
         await self._pool.execute(
-            "UPDATE user_account SET last_login_at = now(), password_hash = coalesce($3, password_hash)"
-            " WHERE tenant_id = $1 AND user_id = $2",
-            tenant_id,
-            _uuid(user_id),
-            rehashed,
+            self._NOTE_LOGIN, account.tenant_id, _uuid(account.user_id), account.session_version, rehashed
         )
 
 
@@ -175,21 +187,42 @@ class Sessions:
 
     _OPEN = """
     INSERT INTO refresh_session
-        (tenant_id, token_id, family_id, user_id, token_hash, remote_address, user_agent, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
+        (tenant_id, token_id, family_id, user_id, token_hash, remote_address, user_agent, expires_at, session_version)
+    SELECT u.tenant_id, $2, $3, u.user_id, $5, $6, $7, now() + $8, u.session_version
+    FROM user_account u
+    WHERE u.tenant_id = $1 AND u.user_id = $4 AND u.session_version = $9 AND u.is_active
+    FOR SHARE
+    RETURNING true
     """
 
-    async def open(self, account: Account, family_id: str, secret: RefreshSecret, origin: Origin) -> None:
-        """Begin a family."""
-        await self._pool.execute(
-            self._OPEN, account.tenant_id, secret.token_id, _uuid(family_id), _uuid(account.user_id), secret.digest,
-            origin.remote_address, origin.user_agent[:MAX_USER_AGENT_LENGTH], self._lifetime,
+    async def open(self, account: Account, family_id: str, secret: RefreshSecret, origin: Origin) -> bool:
+        """
+        Begin a family.
+
+        Returns:
+            Whether it was begun; not if the sessions of the account ended since *account* was read: a new password
+            while the old one was being checked.
+        """
+        async with self._pool.acquire() as connection:
+            return await self._insert(connection, account, _uuid(family_id), secret, origin)
+
+    async def _insert(
+        self, connection: Any, account: Account, family_id: uuid.UUID, secret: RefreshSecret, origin: Origin
+    ) -> bool:
+        made = await connection.fetchval(
+            self._OPEN, account.tenant_id, secret.token_id, family_id, _uuid(account.user_id), secret.digest,
+            origin.remote_address, origin.user_agent[:MAX_USER_AGENT_LENGTH], self._lifetime, account.session_version,
         )  # fmt: skip
+        return made is not None
 
     _FIND = """
-    SELECT s.family_id, s.user_id, s.token_hash, s.used_at, s.revoked_at, s.expires_at <= now() AS expired
-    FROM refresh_session s WHERE s.tenant_id = $1 AND s.token_id = $2 FOR UPDATE
+    SELECT s.family_id, s.user_id, s.token_hash, s.used_at, s.revoked_at, s.expires_at <= now() AS expired,
+           s.session_version
+    FROM refresh_session s WHERE s.tenant_id = $1 AND s.token_id = $2
     """
+    # Whoever changes a family holds this, so that a revocation sees the token a rotation is just putting in.
+    _LOCK_FAMILY = "SELECT pg_advisory_xact_lock(hashtextextended('refresh_session/' || $1 || '/' || $2, 0))"
+    _LOCK_USER = "SELECT FROM user_account WHERE tenant_id = $1 AND user_id = $2 FOR SHARE"
     _USE = "UPDATE refresh_session SET used_at = now() WHERE tenant_id = $1 AND token_id = $2"
     _REVOKE_FAMILY = """
     UPDATE refresh_session SET revoked_at = now()
@@ -216,40 +249,48 @@ class Sessions:
 
             RefreshTokenReused: It was used before; the family is revoked, which is committed.
         """
+        # Every look at the family comes after its lock: what a parallel call did is then seen, its revocation too.
         refused = TokenRefused("the refresh token is not valid; log in again")
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(self._FIND, shown.tenant_id, shown.token_id)
             if row is None or not hmac.compare_digest(row["token_hash"], shown.digest):
                 raise refused
             family_id = row["family_id"]
-            found: asyncpg.Record | None = None
-            reused = row["used_at"] is not None
-            if reused:
-                await connection.execute(self._REVOKE_FAMILY, shown.tenant_id, family_id)
-            elif row["revoked_at"] is not None or row["expired"]:
+            await connection.execute(self._LOCK_FAMILY, shown.tenant_id, str(family_id))
+            await connection.execute(self._LOCK_USER, shown.tenant_id, row["user_id"])
+            row = await connection.fetchrow(self._FIND, shown.tenant_id, shown.token_id)
+            if row is None:
                 raise refused
+            account: Account | None = None
+            if row["used_at"] is not None:
+                await connection.execute(self._REVOKE_FAMILY, shown.tenant_id, family_id)
             else:
-                found = await connection.fetchrow(self._ACTIVE, shown.tenant_id, row["user_id"])
-                if found is None:
+                if row["revoked_at"] is not None or row["expired"]:
                     raise refused
+                found = await connection.fetchrow(self._ACTIVE, shown.tenant_id, row["user_id"])
+                if found is None or found["session_version"] != row["session_version"]:
+                    raise refused
+                account = _account(found)
                 await connection.execute(self._USE, shown.tenant_id, shown.token_id)
-                await connection.execute(
-                    self._OPEN, shown.tenant_id, successor.token_id, family_id, row["user_id"], successor.digest,
-                    origin.remote_address, origin.user_agent[:MAX_USER_AGENT_LENGTH], self._lifetime,
-                )  # fmt: skip
-        if reused:
+                if not await self._insert(connection, account, family_id, successor, origin):
+                    raise refused
+        if account is None:
             raise RefreshTokenReused("this refresh token was used before; the session is ended, log in again")
-        return _expect(found), str(family_id)
+        return account, str(family_id)
 
     async def end(self, tenant_id: str, family_id: str) -> None:
         """End one family; ending it twice is harmless."""
-        await self._pool.execute(self._REVOKE_FAMILY, tenant_id, _uuid(family_id))
+        family = _uuid(family_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(self._LOCK_FAMILY, tenant_id, str(family))
+            await connection.execute(self._REVOKE_FAMILY, tenant_id, family)
 
     _STANDING = f"""
     {_ACCOUNT}
     WHERE u.tenant_id = $1 AND u.user_id = $2 AND u.is_active AND EXISTS (
         SELECT FROM refresh_session s
         WHERE s.tenant_id = $1 AND s.family_id = $3 AND s.used_at IS NULL AND s.revoked_at IS NULL
+          AND s.session_version = u.session_version
     )
     """
 

@@ -53,23 +53,27 @@ class Throttle:
 
     def take(self, key: str) -> Verdict:
         """Count one request of *key*; a refused one is not counted."""
+        arrival, verdict = self._look(key)
+        if verdict.allowed:
+            self._arrivals[key] = arrival
+            self._arrivals.move_to_end(key)
+            while len(self._arrivals) > self._max_keys:
+                self._arrivals.popitem(last=False)
+        return verdict
+
+    def peek(self, key: str) -> Verdict:
+        """Tell what take would answer, and count nothing."""
+        return self._look(key)[1]
+
+    def _look(self, key: str) -> tuple[float, Verdict]:
         now = self._monotonic()
         arrival = max(self._arrivals.get(key, now), now) + self._interval
         wait = arrival - self._burst * self._interval - now
         if wait > 1e-9:  # noqa: PLR2004 - what floats lose is no reason to refuse
-            return Verdict(allowed=False, limit=self._burst, remaining=0, retry_after_seconds=wait)
-        self._arrivals[key] = arrival
-        self._arrivals.move_to_end(key)
-        while len(self._arrivals) > self._max_keys:
-            self._arrivals.popitem(last=False)
-        return Verdict(
+            return arrival, Verdict(allowed=False, limit=self._burst, remaining=0, retry_after_seconds=wait)
+        return arrival, Verdict(
             allowed=True,
             limit=self._burst,
             remaining=int(self._burst - (arrival - now) / self._interval + 1e-9),
             retry_after_seconds=0.0,
         )
-
-    def give_back(self, key: str) -> None:
-        """Undo one take: the request turned out to be harmless."""
-        if key in self._arrivals:
-            self._arrivals[key] -= self._interval
