@@ -31,7 +31,7 @@ class Demo:
     """One `devstack demo`."""
 
     def __init__(self, folder: Path) -> None:
-        self.data, self.output = folder / "data", folder / "output"
+        self.data, self.output = folder / "项目", folder / "output"
         environment = {**os.environ, "FLEET_DATA": str(self.data), "PORT_BASE": str(BASE)}  # as a shell
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -104,6 +104,39 @@ async def test_demo_shows_a_fleet_and_finds_it_again(folder: Path, eventually: E
             assert (await api.get("/agents")).json()["total"] == 25
             configurations = (await api.get("/configurations")).json()["configurations"]
             assert [each["version"] for each in configurations] == [1, 1]
+        demo.process.terminate()
+        assert demo.process.wait(60) == 0
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+
+
+async def test_changed_password_and_revoked_token_are_replaced(folder: Path, eventually: Eventually) -> None:
+    """Neither keeps the demo from starting: it makes others, says so, and tells those."""
+    demo = Demo(folder)
+    try:
+        await eventually(demo.up, within=START_SECONDS)
+        first = demo.facts
+        async with httpx.AsyncClient(base_url=f"{first['api_url']}/api/v1", timeout=15) as api:
+            await _login(api, first)
+            for token in (await api.get("/enrolment-tokens")).json()["tokens"]:
+                assert (await api.delete(f"/enrolment-tokens/{token['id']}")).status_code == 200
+            change = {"current_password": first["admin_password"], "new_password": "a-password-of-ones-own"}
+            answer = await api.put("/me/password", json=change)
+            assert answer.status_code == 200, answer.text
+        demo.process.terminate()
+        assert demo.process.wait(60) == 0
+
+        demo = Demo(folder)
+        await eventually(demo.up, within=START_SECONDS)
+        second, said = demo.facts, demo.output.read_text()
+        assert f"admin cannot log in with the password of the last start; making {second['admin_user']}\n" in said
+        assert f"{second['admin_user']} / {second['admin_password']}\n" in said
+        assert "the enrolment token of the last start was revoked or has expired; making another one\n" in said
+        assert first["enrolment_token"] not in said
+        async with httpx.AsyncClient(base_url=f"{second['api_url']}/api/v1", timeout=15) as api:
+            await _login(api, second)
+            assert (await api.get("/agents")).json()["total"] == 25
         demo.process.terminate()
         assert demo.process.wait(60) == 0
     finally:

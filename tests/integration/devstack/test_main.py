@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -124,7 +125,7 @@ def new_run() -> Iterator[Callable[..., Run]]:
 
 async def test_start_tells_all_and_end_leaves_nothing(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """The facts stand on the screen and in a private run.json; SIGTERM ends everything with status 0."""
-    run = new_run(GATEWAYS="2")
+    run = new_run("my data", GATEWAYS="2")
     await eventually(run.up, within=60)
 
     facts = run.facts
@@ -135,7 +136,11 @@ async def test_start_tells_all_and_end_leaves_nothing(new_run: Callable[..., Run
     assert len(facts["opamp_urls"]) == 2
     for key in ("api_url", "opamp_url", "admin_password", "enrolment_token"):
         assert facts[key] in run.said
-    assert "opampctl simulate --agents 1" in run.said
+    command = shlex.split(run.said.split("Connect an agent:")[1].split("Ctrl-C")[0].replace("\\\n", " "))
+    assert command[1:6] == ["-m", "opampctl", "simulate", "--agents", "1"]
+    assert command[0] == sys.executable
+    assert facts["enrolment_token"] not in command
+    assert command[command.index("--token-file") + 1] == str(run.data / "enrolment-token")
     assert set(facts["pids"]) >= {"postgres", "nats", "redis", "agent-state", "opamp-gateway-1", "opamp-gateway-2"}
     for name, pid in facts["pids"].items():
         assert psutil.pid_exists(pid), name
@@ -208,6 +213,18 @@ async def test_end_during_the_start_leaves_nothing(new_run: Callable[..., Run], 
     assert "Traceback" not in run.said
     again = new_run()
     await eventually(again.up, within=60)
+
+
+async def test_folder_may_have_any_letters(new_run: Callable[..., Run], eventually: Eventually) -> None:
+    """PostgreSQL, NATS, Redis and the services run in a folder that is not ASCII, under any locale, twice."""
+    for _ in range(2):
+        run = new_run("项目 ü", LC_ALL="C")
+        await eventually(run.up, within=60)
+        assert (run.data / "nats" / "store").is_dir()
+        assert (run.data / "postgres" / "data" / "PG_VERSION").exists()
+        run.process.terminate()
+        assert run.ended() == 0, run.said
+        assert run.left_over() == []
 
 
 async def test_two_stacks_stand_side_by_side(new_run: Callable[..., Run], eventually: Eventually) -> None:

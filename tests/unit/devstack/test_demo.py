@@ -11,6 +11,8 @@ import yaml
 
 from devstack import demo
 from devstack.demo import CONFIGURATIONS, ENVIRONMENTS, LABEL, Demo
+from devstack.errors import StackError
+from devstack.processes import Process
 
 if TYPE_CHECKING:
     from devstack.platform import Platform
@@ -40,7 +42,7 @@ class _Answers:
 
 def _demo(tmp_path: Path) -> Demo:
     facts = {"api_url": "http://127.0.0.1:8080", "admin_user": "admin", "admin_password": "p'w"}
-    return Demo(cast("Platform", SimpleNamespace(facts=facts, data=tmp_path, logs=tmp_path, say=print)))
+    return Demo(cast("Platform", SimpleNamespace(facts=facts, data=tmp_path, logs=tmp_path, say=print, processes={})))
 
 
 def test_two_of_three_environments_have_a_configuration() -> None:
@@ -77,6 +79,15 @@ def test_demo_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lines = _demo(tmp_path)._wait_until_answered(cast("Rest", _Answers(ever=False)))
 
     assert "prod-collectors: 2 agents match, 0 applied, 0 failed" in lines
+
+
+def test_demo_ends_when_a_service_does(tmp_path: Path) -> None:
+    """It does not wait for answers of a fleet whose platform is gone."""
+    made = _demo(tmp_path)
+    made.processes.append(Process("fleet", [], tmp_path / "fleet.log", ready=lambda: True))
+
+    with pytest.raises(StackError, match=r"^fleet ended with code None: see "):
+        made._wait_until_answered(cast("Rest", _Answers(ever=False)))
 
 
 def test_welcome_shows_commands_that_can_be_copied(tmp_path: Path) -> None:

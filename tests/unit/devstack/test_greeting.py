@@ -44,6 +44,16 @@ def test_unknown_admin_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert commands.asked[1][3] in said[0]
 
 
+def test_refused_admin_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who changed the password keeps the account; another admin is made, and that is said in one line."""
+    commands = Commands(monkeypatch, (0, '{"username": "u", "password": "p"}', ""))
+    said: list[str] = []
+
+    assert make_admin({}, said.append, "admin") == ("u", "p")
+    assert commands.asked[0][3].startswith("admin-")
+    assert said == [f"admin cannot log in with the password of the last start; making {commands.asked[0][3]}"]
+
+
 def test_token_is_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """What agents send is returned."""
     Commands(monkeypatch, (0, '{"id": "1", "secret": "oet_1_x"}', ""))

@@ -55,6 +55,8 @@ def test_first_admin_and_token_are_made_once(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(module, "make_admin", admin)
     monkeypatch.setattr(module, "make_token", token)
+    monkeypatch.setattr(module, "admin_is_refused", lambda *_: False)
+    monkeypatch.setattr(module, "token_is_refused", lambda *_: False)
     platform = _platform(tmp_path)
     platform.greet()
     platform.greet()
@@ -62,6 +64,27 @@ def test_first_admin_and_token_are_made_once(tmp_path: Path, monkeypatch: pytest
     assert sorted(asked) == ["admin", "token"]
     kept = json.loads((tmp_path / "secrets.json").read_text())
     assert (kept["admin_user"], kept["admin_password"], kept["enrolment_token"]) == ("admin", "pw", "oet_1_x")
+
+
+def test_refused_admin_and_token_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the greeting nor run.json tells a password or token that opens nothing; it says what it did."""
+    said: list[str] = []
+    platform = _platform(tmp_path, secrets=Secrets(admin_user="admin", admin_password="old", enrolment_token="oet_1_o"))
+    platform.say = said.append
+    monkeypatch.setattr(module, "admin_is_refused", lambda _url, user, password: (user, password) == ("admin", "old"))
+    monkeypatch.setattr(module, "token_is_refused", lambda _url, token: token == "oet_1_o")
+    monkeypatch.setattr(module, "make_admin", lambda _settings, _say, refused: (f"{refused}-2", "new"))
+    monkeypatch.setattr(module, "make_token", lambda _settings: "oet_2_n")
+
+    platform.greet()
+    platform.write_facts()
+
+    for name in ("secrets.json", "run.json"):
+        kept = json.loads((tmp_path / name).read_text())
+        assert (kept["admin_user"], kept["admin_password"], kept["enrolment_token"]) == ("admin-2", "new", "oet_2_n")
+    assert (tmp_path / "enrolment-token").read_text() == "oet_2_n\n"
+    assert (tmp_path / "enrolment-token").stat().st_mode & 0o777 == 0o600
+    assert said == ["the enrolment token of the last start was revoked or has expired; making another one"]
 
 
 def test_facts_tell_everything(tmp_path: Path) -> None:

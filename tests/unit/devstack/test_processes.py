@@ -110,6 +110,19 @@ def test_early_end_is_told_with_its_last_line(tmp_path: Path) -> None:
         process.wait_ready(10)
 
 
+def test_complaint_is_the_last_error_of_this_start(tmp_path: Path) -> None:
+    """Not the chatter after it, and nothing an earlier start has logged."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "program.log").write_text("ERROR of last week\n")
+    process = _python(tmp_path, "print('Error: no such table'); print('stopping'); sys.exit(3)")
+    assert "last week" in process.complaint()
+    process.start()
+
+    with pytest.raises(StackError, match=r"before it was ready: Error: no such table \("):
+        process.wait_ready(10)
+    assert process.tail() == ["Error: no such table", "stopping"]
+
+
 def test_late_readiness_is_told(tmp_path: Path) -> None:
     """A program that never gets ready is given up in time."""
     process = Process(

@@ -27,7 +27,10 @@ class _Api(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/api/v1/auth/login":
             right = body == {"username": "admin", "password": "right"}
-            self._answer(200 if right else 401, {"token": "t"} if right else {"error": "wrong password"})
+            self._answer(
+                200 if right else 401,
+                {"token": "t", "user": {"role": "admin"}} if right else {"error": "wrong password"},
+            )
         else:
             self._answer(409 if body["name"] == "there" else 422 if body["name"] == "" else 201, {"error": "no"})
 
@@ -54,6 +57,7 @@ def test_token_is_used_after_login(api_url: str) -> None:
     rest = Rest(api_url, "admin", "right")
     rest.login()
 
+    assert rest.role == "admin"
     assert rest.get("/agents") == {"asked_as": "Bearer t", "path": "/api/v1/agents"}
 
 

@@ -22,6 +22,13 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert (found.admin_user, found.admin_password, found.enrolment_token) == ("admin", "pw", "oet_x_y")
 
 
+def test_text_is_written_as_utf_8(tmp_path: Path) -> None:
+    """Whatever the locale says: servers and scripts read these files."""
+    secrets.write_private(tmp_path / "run", "项目")
+
+    assert (tmp_path / "run").read_bytes() == "项目".encode()
+
+
 def test_no_two_secrets_are_alike() -> None:
     """Each server and role has a password of its own, in each stack."""
     one, other = secrets.Secrets(), secrets.Secrets()

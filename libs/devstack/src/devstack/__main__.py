@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import time
@@ -83,6 +84,7 @@ def _run(platform: Platform, *, with_demo: bool) -> int:
 
 def _welcome(platform: Platform) -> str:
     facts = platform.facts
+    python, token_file = shlex.quote(sys.executable), shlex.quote(str(facts["enrolment_token_file"]))
     return "\n".join(
         [
             f"  API              {facts['api_url']}/api/v1",
@@ -93,8 +95,8 @@ def _welcome(platform: Platform) -> str:
             f"  The same as JSON {platform.data / 'run.json'}, logs in {platform.logs}",
             "",
             "  Connect an agent:",
-            f"    {sys.executable} -m opampctl simulate --agents 1 \\",
-            f"      --endpoint {facts['opamp_url']} --token {facts['enrolment_token']}",
+            f"    {python} -m opampctl simulate --agents 1 \\",
+            f"      --endpoint {facts['opamp_url']} --token-file {token_file}",
         ]
     )
 

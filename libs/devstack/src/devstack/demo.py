@@ -8,8 +8,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from devstack import secrets, services
+from devstack import services
 from devstack.processes import Process
+from devstack.readiness import require_alive, wait_all_ready
 from devstack.rest import Rest
 
 if TYPE_CHECKING:
@@ -111,17 +112,16 @@ class Demo:
     def _connect_fleet(self) -> None:
         facts, folder = self._platform.facts, self._platform.data / "demo"
         folder.mkdir(exist_ok=True)
-        token_file, ready_file = folder / "token", folder / "fleet.json"
-        secrets.write_private(token_file, str(facts["enrolment_token"]))
+        ready_file = folder / "fleet.json"
         ready_file.unlink(missing_ok=True)
         fleet = Process(
             name="demo-fleet",
             argv=[
                 *(sys.executable, "-m", "opampctl", "simulate", "--agents", str(AGENTS)),
-                *("--endpoint", str(facts["opamp_url"]), "--token-file", str(token_file)),
+                *("--endpoint", str(facts["opamp_url"]), "--token-file", str(facts["enrolment_token_file"])),
                 *("--environments", ",".join(ENVIRONMENTS), "--transport", "mixed"),
                 *("--reject", "1", "--heartbeat", "5s", "--uid-seed", "demo"),
-                *("--ready-file", str(ready_file), "--quiet"),
+                *("--ready-file", str(ready_file)),
             ],
             env=services.environment({}),
             log_path=self._platform.logs / "demo-fleet.log",
@@ -129,12 +129,13 @@ class Demo:
         )
         self.processes.append(fleet)
         fleet.start()
-        fleet.wait_ready(CONNECT_SECONDS)
+        wait_all_ready([fleet], CONNECT_SECONDS, self._platform.say, needed=self._platform.processes.values())
 
     def _wait_until_answered(self, rest: Rest) -> list[str]:
         """Wait until every agent that matches has said applied or failed; returns what to print about it."""
         deadline = time.monotonic() + APPLY_SECONDS
         while True:
+            require_alive([*self._platform.processes.values(), *self.processes])
             agents = rest.get(f"/agents?limit={2 * AGENTS}")["agents"]
             found = {agent["id"]: agent for agent in agents}
             lines, open_answers = [], 0

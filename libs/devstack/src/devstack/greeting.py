@@ -31,17 +31,19 @@ class CommandFailed(StackError):
         self.code = code
 
 
-def make_admin(settings: Mapping[str, str], say: Callable[[str], None]) -> tuple[str, str]:
+def make_admin(settings: Mapping[str, str], say: Callable[[str], None], refused: str = "") -> tuple[str, str]:
     """
     Make an admin; under another name when `admin` exists with a password we do not know.
 
-    That is so after a crash between making one and remembering it, and where the data folder is lost
-    but the database is not.
+    That is so after a crash between making one and remembering it, where the data folder is lost
+    but the database is not, and once a person has changed the password.
 
     Args:
         settings: Of api-gateway, as environment variables.
 
         say: Hears about the other name.
+
+        refused: The admin of an earlier start, if the API does not let it in any more; it is left alone.
 
     Returns:
         User name and password.
@@ -49,14 +51,24 @@ def make_admin(settings: Mapping[str, str], say: Callable[[str], None]) -> tuple
     Raises:
         StackError: The command failed.
     """
+    if refused:
+        return _make_other(settings, say, f"{refused} cannot log in with the password of the last start")
     try:
-        made = _run("api_gateway", ["create-admin", "--username", ADMIN, "--json"], settings)
+        return _create(ADMIN, settings)
     except CommandFailed as exc:
         if exc.code != ADMIN_EXISTS:
             raise
-        name = f"{ADMIN}-{token_hex(3)}"
-        say(f"the database has a user {ADMIN} whose password is not known here; making {name}")
-        made = _run("api_gateway", ["create-admin", "--username", name, "--json"], settings)
+    return _make_other(settings, say, f"the database has a user {ADMIN} whose password is not known here")
+
+
+def _make_other(settings: Mapping[str, str], say: Callable[[str], None], why: str) -> tuple[str, str]:
+    name = f"{ADMIN}-{token_hex(3)}"
+    say(f"{why}; making {name}")
+    return _create(name, settings)
+
+
+def _create(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
+    made = _run("api_gateway", ["create-admin", "--username", name, "--json"], settings)
     return made["username"], made["password"]
 
 

@@ -88,7 +88,9 @@ class NatsServer:
             return found
 
     def _write_configuration(self) -> None:
-        quoted = json.dumps
+        def quoted(text: str) -> str:
+            return json.dumps(text, ensure_ascii=False)  # the server knows no \uXXXX
+
         lines = [
             f'listen: "{LOOPBACK}:{self.port}"',
             f'http: "{LOOPBACK}:{self.monitor_port}"',
@@ -106,7 +108,7 @@ class NatsServer:
             lines.append(f"authorization {{ user: {USER}, password: {quoted(self._password)} }}")
         path = self.folder / "nats.conf"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as out:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write("\n".join(lines) + "\n")
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from devstack import secrets, services
+from devstack.credentials import admin_is_refused, token_is_refused
 from devstack.database import prepare
 from devstack.greeting import make_admin, make_token
 from devstack.nats import NatsServer
 from devstack.ports import LOOPBACK, Ports, require_free
 from devstack.postgres import DURABLE, PostgresServer
+from devstack.readiness import wait_all_ready
 from devstack.redis import RedisServer
 from devstack.services import AGENT_STATE, API_GATEWAY, CONFIG_SERVICE, OPAMP_GATEWAY, OWNERS
 
@@ -35,6 +37,8 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
 RUN_FILE = "run.json"
+SERVERS = ("postgres", "nats", "redis")
+TOKEN_FILE = "enrolment-token"  # noqa: S105  # its name, not its secret
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Platform:
 
     def stop(self) -> None:
         """End everything, agents' doors first, the database last; never fails."""
-        names = [name for name in self.processes if name not in ("postgres", "nats", "redis")]
+        names = [name for name in self.processes if name not in SERVERS]
         first = [name for name in names if name.startswith((OPAMP_GATEWAY, API_GATEWAY))]
         for group in (
             first,
@@ -145,23 +149,30 @@ class Platform:
     def start_services(self) -> None:
         """Start all services at once and wait until each is ready; they migrate their tables first."""
         self.say("services")
-        for name, process in self._services().items():
+        servers = [self.processes[name] for name in SERVERS if name in self.processes]
+        started = self._services()
+        for name, process in started.items():
             self.processes[name] = process
             process.start()
-        for name, process in self.processes.items():
-            process.wait_ready(START_SECONDS)
-            if name not in ("postgres", "nats", "redis"):
-                self.say(f"{name} is ready")
+        wait_all_ready(started.values(), START_SECONDS, self.say, needed=servers)
 
     def greet(self) -> None:
-        """Make the first admin and the enrolment token, unless an earlier start did."""
+        """Make an admin and an enrolment token, unless those an earlier start made still open the doors."""
+        keys, ports, settings = self._secrets, self.ports, self._settings_of
+        refused = ""
+        if keys.admin_password and admin_is_refused(_api_url(ports), keys.admin_user, keys.admin_password):
+            refused = keys.admin_user
+        token_refused = bool(keys.enrolment_token) and token_is_refused(
+            _opamp_url("http", ports.opamp[0]), keys.enrolment_token
+        )
+        if token_refused:
+            self.say("the enrolment token of the last start was revoked or has expired; making another one")
+        admin = token = None
         with ThreadPoolExecutor(2) as aside:  # both spend their time starting Python
-            admin = (
-                None
-                if self._secrets.admin_password
-                else aside.submit(make_admin, self._settings_of(API_GATEWAY), self.say)
-            )
-            token = None if self._secrets.enrolment_token else aside.submit(make_token, self._settings_of(AGENT_STATE))
+            if refused or not keys.admin_password:
+                admin = aside.submit(make_admin, settings(API_GATEWAY), self.say, refused)
+            if token_refused or not keys.enrolment_token:
+                token = aside.submit(make_token, settings(AGENT_STATE))
             if admin is not None:
                 self._secrets = self._secrets.with_admin(*admin.result())
                 self._secrets.save(self.data)
@@ -170,20 +181,23 @@ class Platform:
                 self._secrets.save(self.data)
 
     def write_facts(self) -> None:
-        """Write run.json, readable by its owner only."""
+        """Write run.json, and the enrolment token alone for agents, readable by their owner only."""
         ports = self.ports
+        token_file = self.data / TOKEN_FILE
+        secrets.write_private(token_file, self._secrets.enrolment_token + "\n")
         self.facts = {
-            "api_url": f"http://{LOOPBACK}:{ports.api}",
-            "opamp_url": f"ws://{LOOPBACK}:{ports.opamp[0]}{OPAMP_PATH}",
-            "opamp_http_url": f"http://{LOOPBACK}:{ports.opamp[0]}{OPAMP_PATH}",
-            "opamp_urls": [f"ws://{LOOPBACK}:{port}{OPAMP_PATH}" for port in ports.opamp],
-            "opamp_http_urls": [f"http://{LOOPBACK}:{port}{OPAMP_PATH}" for port in ports.opamp],
+            "api_url": _api_url(ports),
+            "opamp_url": _opamp_url("ws", ports.opamp[0]),
+            "opamp_http_url": _opamp_url("http", ports.opamp[0]),
+            "opamp_urls": [_opamp_url("ws", port) for port in ports.opamp],
+            "opamp_http_urls": [_opamp_url("http", port) for port in ports.opamp],
             "nats_url": self.addresses.nats,
             "redis_url": self.addresses.redis,
             "postgres_url": self.admin_url,
             "admin_user": self._secrets.admin_user,
             "admin_password": self._secrets.admin_password,
             "enrolment_token": self._secrets.enrolment_token,
+            "enrolment_token_file": str(token_file),
             "ops_urls": {
                 "agent-state": f"http://{LOOPBACK}:{ports.agent_state_ops}",
                 "config-service": f"http://{LOOPBACK}:{ports.config_service_ops}",
@@ -265,3 +279,11 @@ class Platform:
             name = f"{OPAMP_GATEWAY}-{number}"
             result[name] = services.service_process(name, "opamp_gateway", settings, port, self.logs)
         return result
+
+
+def _api_url(ports: Ports) -> str:
+    return f"http://{LOOPBACK}:{ports.api}"
+
+
+def _opamp_url(scheme: str, port: int) -> str:
+    return f"{scheme}://{LOOPBACK}:{port}{OPAMP_PATH}"

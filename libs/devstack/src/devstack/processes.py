@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,10 @@ LOG_BYTES = 16 * 1024 * 1024
 """A log larger than this becomes `<name>.log.1`; so each child holds at most twice as much."""
 
 POLL_SECONDS = 0.02
+SHOWN = 300
+"""Characters of a log line that are told."""
+
+_ERROR = re.compile(r"\b(error|critical|fatal|panic|err|ftl|refused)\b|(Error|Exception)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -48,6 +53,8 @@ class Process:
     identity: Identity | None = None
     cwd: Path | None = None
     _popen: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _log_start: int = field(default=0, init=False, repr=False)
+    """Where in the log the newest start begins."""
 
     @property
     def pid(self) -> int:
@@ -78,6 +85,7 @@ class Process:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.bound_log()
         descriptor = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log_start = os.fstat(descriptor).st_size
         try:
             self._popen = subprocess.Popen(
                 list(self.argv),
@@ -105,10 +113,10 @@ class Process:
         deadline = time.monotonic() + within_seconds
         while not self.ready():
             if not self.alive:
-                message = f"{self.name} ended with code {self.exit_code} before it was ready: {self._where()}"
+                message = f"{self.name} ended with code {self.exit_code} before it was ready: {self.complaint()}"
                 raise StackError(message)
             if time.monotonic() > deadline:
-                message = f"{self.name} is not ready after {within_seconds:.0f} s: {self._where()}"
+                message = f"{self.name} is not ready after {within_seconds:.0f} s: {self.complaint()}"
                 raise StackError(message)
             time.sleep(POLL_SECONDS)
 
@@ -152,14 +160,20 @@ class Process:
         os.truncate(self.log_path, 0)
 
     def tail(self, lines: int = 20) -> list[str]:
-        """Return the last lines of the log."""
+        """Return the last lines the newest start has logged."""
         try:
             with self.log_path.open("rb") as log:
-                log.seek(max(0, self.log_path.stat().st_size - 64 * 1024))
+                size = self.log_path.stat().st_size
+                begin = self._log_start if self._log_start <= size else 0  # it was set aside meanwhile
+                log.seek(max(begin, size - 64 * 1024))
                 return log.read().decode(errors="replace").splitlines()[-lines:]
         except FileNotFoundError:
             return []
 
-    def _where(self) -> str:
-        last = [line for line in self.tail() if line.strip()]
-        return f"{last[-1].strip()[:300]} ({self.log_path})" if last else f"see {self.log_path}"
+    def complaint(self) -> str:
+        """Return the last error the newest start has logged, or else its last line, and where the log is."""
+        last = [line.strip() for line in self.tail(200) if line.strip()]
+        if not last:
+            return f"see {self.log_path}"
+        errors = [line for line in last if _ERROR.search(line)]
+        return f"{(errors or last)[-1][:SHOWN]} ({self.log_path})"

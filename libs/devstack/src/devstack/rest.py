@@ -11,6 +11,7 @@ from devstack.errors import StackError
 
 TIMEOUT_SECONDS = 15.0
 CONFLICT = 409
+UNAUTHENTICATED = 401
 
 
 class Rest:
@@ -20,6 +21,8 @@ class Rest:
         self._root = f"{api_url}/api/v1"
         self._login = {"username": username, "password": password}
         self._token = ""
+        self.role = ""
+        """What the person may do, once logged in."""
 
     def login(self) -> None:
         """
@@ -29,7 +32,9 @@ class Rest:
             StackError: The API is away or knows another password.
         """
         self._token = ""
-        self._token = self._call("POST", "/auth/login", self._login)["token"]
+        session = self._call("POST", "/auth/login", self._login)
+        self._token = session["token"]
+        self.role = session["user"]["role"]
 
     def get(self, path: str) -> dict[str, Any]:
         """GET; returns the JSON object."""
@@ -39,7 +44,7 @@ class Rest:
         """POST; False when it is there already."""
         try:
             self._call("POST", path, body)
-        except _Refused as exc:
+        except Refused as exc:
             if exc.status == CONFLICT:
                 return False
             raise
@@ -61,13 +66,13 @@ class Rest:
         except urllib.error.HTTPError as exc:
             with exc:
                 said = exc.read(1000).decode(errors="replace")
-            raise _Refused(method, path, exc.code, said) from exc
+            raise Refused(method, path, exc.code, said) from exc
         except (OSError, ValueError) as exc:
             message = f"{method} {path}: the API does not answer ({exc})"
             raise StackError(message) from exc
 
 
-class _Refused(StackError):
+class Refused(StackError):
     """The API answered with an error."""
 
     def __init__(self, method: str, path: str, status: int, said: str) -> None:

@@ -63,7 +63,7 @@ def load_or_make(data: Path) -> Secrets:
     """
     path = data / FILE
     try:
-        return Secrets(**json.loads(path.read_text()))
+        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         if (data / "postgres" / "data").exists():
             message = f"{data} holds data without its passwords: put {path} back, or remove {data} to start anew"
@@ -80,7 +80,7 @@ def write_private(path: Path, text: str) -> None:
     """Replace a file by another that only its owner may read; a reader sees the old or the new, never half."""
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())
