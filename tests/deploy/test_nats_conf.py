@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from deployment.rooms import ROOT
 
+from devstack.nats import MAX_PAYLOAD
+
 CONFIGURATIONS = {
     "deploy/nats/nats.conf": "run/secrets/nats_auth",
     "deploy/k8s/base/nats/nats.conf": "run/secrets/nats/auth",
@@ -39,3 +41,9 @@ def test_server_accepts_the_configuration(name: str, tmp_path: Path) -> None:
 def test_acknowledged_means_on_disk(name: str) -> None:
     """Without sync_interval: always a power cut loses what was acknowledged up to two minutes before."""
     assert "sync_interval: always" in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_largest_message_is_the_same_everywhere(name: str) -> None:
+    """A fact that passes on a laptop must pass in production: MB is 1024 · 1024 to NATS."""
+    assert f"max_payload: {MAX_PAYLOAD >> 20}MB\n" in (ROOT / name).read_text()

@@ -15,6 +15,7 @@ from opamp_gateway.facts import Fact
 from opamp_gateway.publisher import Publisher
 from opamp_gateway.session import WEBSOCKET, Session
 from servicekit.clock import FakeClock
+from servicekit.metrics import REGISTRY
 
 PARTITIONS = 4
 
@@ -29,6 +30,11 @@ def session(uid: bytes = UID, epoch: int = 1) -> Session:
 def health(of: Session, text: bytes = b"") -> Fact:
     """Make a fact; *text* is its body."""
     return Fact(of, facts.HEALTH_REPORTED, facts.disconnected(text.decode()), 1)
+
+
+def dropped() -> float:
+    """Tell how many health facts were dropped so far."""
+    return REGISTRY.get_sample_value("opamp_gateway_facts_dropped_total", {"kind": "health_reported"}) or 0.0
 
 
 class Lab:
@@ -89,6 +95,23 @@ async def test_batch_is_bounded_in_bytes() -> None:
         await lab.clock.advance(1)
 
         assert [len(batch.facts) for _, batch in lab.sink.batches] == [1, 1, 1]
+
+
+async def test_fact_the_bus_never_takes_stops_nobody() -> None:
+    """It is dropped and counted; those around it leave in order."""
+    async with running() as lab:
+        lab.sink.max_payload = 1000
+        before = dropped()
+        speaker = session()
+        lab.publisher.add([health(speaker), health(speaker, b"x" * 2000), health(speaker)])
+        await lab.clock.advance(1)
+        lab.publisher.add([health(speaker), health(speaker)])
+        await lab.clock.advance(1)
+
+        assert [fact.sequence for fact in lab.sink.facts] == [1, 3, 4, 5]
+        assert (lab.publisher.waiting, lab.publisher.waiting_bytes) == (0, 0)
+        assert dropped() == before + 1
+        assert await lab.publisher.drain(1)
 
 
 async def test_facts_wait_for_their_epoch() -> None:

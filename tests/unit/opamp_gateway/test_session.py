@@ -323,6 +323,20 @@ def test_too_large_a_part_is_an_error_and_the_rest_still_counts() -> None:
     assert facts.HEALTH_REPORTED in kinds(step)
 
 
+def test_description_and_custom_capabilities_too_large_together_are_two_facts() -> None:
+    """Each fits on the bus by itself."""
+    session = start(rules=replace(RULES, max_fact_bytes=100))
+    said = message()
+    said.agent_description.identifying_attributes.add(key="k").value.string_value = "x" * 60
+    said.custom_capabilities.capabilities.append("y" * 60)
+
+    step = hear(session, said)
+
+    described = [fact for fact in step.facts if fact.kind == facts.DESCRIBED]
+    assert [(fact.variant, len(fact.slots)) for fact in described] == [(1, 1), (2, 1)]
+    assert all(len(fact.body) <= 110 for fact in described)
+
+
 def test_too_large_a_custom_message_is_an_error() -> None:
     """Parts that are said once have the same bound."""
     session = start(rules=replace(RULES, max_fact_bytes=100))

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from devstack.nats import MAX_PAYLOAD
 from opamp_gateway.errors import ConfigurationRefused
 from opamp_gateway.limits import Limits
 from opamp_gateway.settings import Settings, environment_of_worker
@@ -70,3 +71,11 @@ def test_worker_has_its_own_ops_port_and_shares_the_rest() -> None:
     assert environment["OPAMP_GATEWAY_REUSE_PORT"] == "true"
     assert environment["OPAMP_GATEWAY_OPS_PORT"] == "9002"
     assert environment_of_worker(settings(), 2)["OPAMP_GATEWAY_OPS_PORT"] == "0"
+
+
+def test_largest_fact_fits_in_one_bus_message() -> None:
+    """A part of the largest size allowed leaves room for its envelope; more is refused at the start."""
+    most = settings(MAX_FACT_BYTES=str(3 * 1024 * 1024)).max_fact_bytes
+    assert most + 64 * 1024 < MAX_PAYLOAD
+    with pytest.raises(SettingsError):
+        settings(MAX_FACT_BYTES=str(MAX_PAYLOAD))

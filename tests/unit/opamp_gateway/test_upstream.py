@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 from gatewaylab.fakes import Lab
 from gatewaylab.speech import UID, full, said
+from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from fleet.events.v1 import facts_pb2, offers_pb2
 from opamp_gateway import facts
 from opamp_gateway import upstream as module
+from opamp_gateway.errors import BatchTooLarge
 from opamp_gateway.registry import Registry
 from opamp_gateway.upstream import BusSink, Rivals, StreamWatch, announce_all
 from servicekit.bus import Bus, NoResponders, StreamState
@@ -67,6 +69,9 @@ async def test_batch_is_stored_on_its_partition() -> None:
 
     fake.error = NatsTimeoutError()
     with pytest.raises(Unavailable):
+        await sink.publish(3, b"batch")
+    fake.error = MaxPayloadError()
+    with pytest.raises(BatchTooLarge):
         await sink.publish(3, b"batch")
     fake.connected = False
     with pytest.raises(Unavailable):

@@ -6,7 +6,8 @@ What can go wrong in the gateway.
     ├── BadMessage          an AgentToServer we cannot take: answer BAD_REQUEST
     └── BadHead             an HTTP request head we cannot take: answer its status and close
     ServiceError
-    └── ConfigurationRefused   the settings would open the door to everybody: do not start
+    ├── ConfigurationRefused   the settings would open the door to everybody: do not start
+    └── BatchTooLarge       the bus will never take so many bytes: cut it, or drop it
 
 A bad message never ends the process, at most the connection.
 """
@@ -45,3 +46,9 @@ class ConfigurationRefused(Invalid):
     """The settings contradict each other in a way that would be unsafe."""
 
     code = "gateway_configuration_refused"
+
+
+class BatchTooLarge(Invalid):
+    """The bus will never take this batch, however often it is offered."""
+
+    code = "gateway_batch_too_large"

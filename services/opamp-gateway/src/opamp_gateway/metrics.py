@@ -37,6 +37,12 @@ FACTS = Counter("opamp_gateway_facts_total", "Facts published, by kind.", ("kind
 FACT_BATCHES = Counter(
     "opamp_gateway_fact_batches_total", "Batches published, by outcome.", ("outcome",), registry=REGISTRY
 )
+FACTS_DROPPED = Counter(
+    "opamp_gateway_facts_dropped_total",
+    "Facts the bus would never take because of their size, by kind.",
+    ("kind",),
+    registry=REGISTRY,
+)
 FACT_SECONDS = Histogram(
     "opamp_gateway_fact_seconds",
     "From a message to its facts being stored on the bus.",

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from contracts.ids import format_uid
 from contracts.subjects import partition_of
 from opamp_gateway import facts as kinds
 from opamp_gateway import metrics
+from opamp_gateway.errors import BatchTooLarge
 from servicekit.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class FactSink(Protocol):
     """Where batches go."""
 
     async def publish(self, partition: int, payload: bytes) -> None:
-        """Return once stored; raise ServiceError when not."""
+        """Return once stored; raise BatchTooLarge when it never will be, another ServiceError when not now."""
         ...
 
 
@@ -137,6 +139,9 @@ class Publisher:
             batch, payload = self._take(mine)
             try:
                 await self._sink.publish(partition, payload)
+            except BatchTooLarge as error:
+                self._never(mine, batch, error)
+                continue
             except ServiceError as error:
                 metrics.FACT_BATCHES.labels("failed").inc()
                 mine.facts[:0] = batch
@@ -193,7 +198,9 @@ class Publisher:
         """Take the next batch off the front and serialise it."""
         encoded: list[bytes] = []
         size = 0
-        for fact in mine.facts[: self._max_batch]:
+        most = 1 if mine.singly else self._max_batch
+        mine.singly -= mine.singly > 0
+        for fact in mine.facts[:most]:
             body = fact.to_bytes()
             size += len(body)
             if encoded and size > self._max_batch_bytes:
@@ -203,6 +210,25 @@ class Publisher:
         del mine.facts[: len(encoded)]
         mine.under_way = True
         return batch, kinds.batch(self._gateway_id, encoded)
+
+    def _never(self, mine: _Partition, batch: list[Fact], error: BatchTooLarge) -> None:
+        """Find the fact that cannot be sent and drop it: it must not stop everybody behind it for ever."""
+        metrics.FACT_BATCHES.labels("too large").inc()
+        mine.under_way = False
+        if len(batch) > 1:
+            mine.facts[:0] = batch
+            mine.singly = len(batch)
+            return
+        fact = batch[0]
+        self._count(batch, -1)
+        metrics.FACTS_DROPPED.labels(kinds.NAMES[fact.kind]).inc()
+        log.error(
+            "fact_dropped",
+            agent_uid=format_uid(fact.session.uid),
+            kind=kinds.NAMES[fact.kind],
+            bytes=len(fact.body),
+            error=error.public,
+        )
 
     def _stored(self, batch: list[Fact]) -> None:
         metrics.FACT_BATCHES.labels("stored").inc()
@@ -224,11 +250,14 @@ class Publisher:
 class _Partition:
     """The queue of one partition."""
 
-    __slots__ = ("compact_at", "facts", "stuck", "under_way", "wake")
+    __slots__ = ("compact_at", "facts", "singly", "stuck", "under_way", "wake")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.wake = asyncio.Event()
         self.stuck = False
         self.under_way = False
+        self.singly = 0
+        """How many facts are sent one by one, to find the one the bus does not take."""
+
         self.compact_at = _COMPACT_AT

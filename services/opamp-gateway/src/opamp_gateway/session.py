@@ -369,14 +369,17 @@ class Session:
         custom = self._part(message, _CUSTOM, refused)
         if description is None and custom is None and not changed:
             return
-        body = facts.described(
-            None if description is None else description[0],
-            self.capabilities,
-            None if custom is None else custom[0],
-        )
-        slots = (() if description is None else description[1]) + (() if custom is None else custom[1])
-        variant = (description is not None) + 2 * (custom is not None)
-        step.facts.append(Fact(self, facts.DESCRIBED, body, time_unix_nano, variant=variant, slots=slots))
+        together = [(description, custom)]
+        if description and custom and len(description[0]) + len(custom[0]) > self.rules.max_fact_bytes:
+            # Each fits on the bus, both at once might not; whoever reads them takes what is absent as unchanged.
+            together = [(description, None), (None, custom)]
+        for one, other in together:
+            body = facts.described(
+                None if one is None else one[0], self.capabilities, None if other is None else other[0]
+            )
+            slots = (() if one is None else one[1]) + (() if other is None else other[1])
+            variant = (one is not None) + 2 * (other is not None)
+            step.facts.append(Fact(self, facts.DESCRIBED, body, time_unix_nano, variant=variant, slots=slots))
 
     def _part(
         self, message: opamp.AgentToServer, slot: int, refused: list[str]

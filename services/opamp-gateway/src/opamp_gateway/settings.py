@@ -92,7 +92,12 @@ class Settings(ServiceSettings):
     ] = 200_000
     spool_bytes: Annotated[int, Field(ge=1, description="The same in bytes.")] = 256 * 1024 * 1024
     max_fact_bytes: Annotated[
-        int, Field(ge=1024, description="Largest part of a message; must fit in one NATS message.")
+        int,
+        Field(
+            ge=1024,
+            le=3 * 1024 * 1024,
+            description="Largest part of a message; with its envelope it must fit in the max_payload of NATS (4 MiB).",
+        ),
     ] = 900_000
     content_cache_bytes: Annotated[int, Field(ge=0, description="Contents kept ready for offers.")] = 64 * 1024 * 1024
     ask_again_seconds: Annotated[

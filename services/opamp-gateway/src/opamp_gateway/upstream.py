@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 
 from contracts import streams, subjects
 from fleet.events.v1 import facts_pb2, offers_pb2
+from opamp_gateway.errors import BatchTooLarge
 from opamp_gateway.offer_desk import REPLACED
 from opamp_gateway.offers import REPORT_FULL_STATE, Offering
 from servicekit.bus import NoResponders
@@ -40,11 +42,15 @@ class BusSink:
 
         Raises:
             Unavailable: It may or may not have it.
+
+            BatchTooLarge: It will never have it.
         """
         if not self._bus.connected:
             raise Unavailable("the bus is not reachable")
         try:
             await self._bus.js.publish(subjects.facts(partition), payload, timeout=_PUBLISH_SECONDS)
+        except MaxPayloadError as error:
+            raise BatchTooLarge(f"the bus takes no message of {len(payload)} bytes") from error
         except (NatsError, TimeoutError, OSError) as error:
             raise Unavailable("the facts stream does not answer") from error
 
