@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from opampctl.contexts import Context, Store
 
 API = "/api/v1"
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 60.0
+"""Longer than the API takes at most, so that its own sentence arrives."""
+
+CONNECT_SECONDS = 15.0
 REFRESH_BEFORE_SECONDS = 10.0
 PAGE_LIMIT = 500
 
@@ -42,6 +46,7 @@ _HINTS = {
     429: "Too many requests; wait a moment and try again.",
     503: "A part of the platform is away; try again in a moment.",
 }
+_UNREACHABLE = "Is the platform running, and the address right? Another one: --url URL or OPAMPCTL_URL."
 _UNAUTHENTICATED = 401
 _FIRST_ERROR = 400
 
@@ -94,7 +99,7 @@ class Client:
         tls = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS),
             headers={"User-Agent": f"opampctl/{__version__}", "Accept": "application/json"},
         )
         return self
@@ -225,6 +230,9 @@ class Client:
                 return Reply(
                     _decoded(raw, self.url), response.headers.get("ETag", ""), response.headers.get("X-Warning", "")
                 )
+        except aiohttp.ConnectionTimeoutError as error:
+            sentence = f"{what}: cannot reach {self.url} (no answer within {CONNECT_SECONDS:.0f} s)."
+            raise CommandError(sentence, Exit.UNAVAILABLE, hint=_UNREACHABLE) from error
         except TimeoutError as error:
             sentence = f"{what}: {self.url} did not answer within {TIMEOUT_SECONDS:.0f} s."
             raise CommandError(sentence, Exit.UNAVAILABLE, hint="Try again in a moment.") from error
@@ -233,10 +241,8 @@ class Client:
             hint = "Name the CA that signed it: opampctl login --ca-file FILE"
             raise CommandError(sentence, Exit.UNAVAILABLE, hint=hint) from error
         except aiohttp.ClientError as error:
-            reason = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else None
-            sentence = f"{what}: cannot reach {self.url} ({reason or error})."
-            hint = "Is the platform running, and the address right? Another one: --url URL or OPAMPCTL_URL."
-            raise CommandError(sentence, Exit.UNAVAILABLE, hint=hint) from error
+            sentence = f"{what}: cannot reach {self.url} ({_reason(error)})."
+            raise CommandError(sentence, Exit.UNAVAILABLE, hint=_UNREACHABLE) from error
 
 
 def check_url(url: str) -> str:
@@ -270,6 +276,16 @@ def quoted(name: str) -> str:
 def _login_ended(url: str) -> CommandError:
     sentence = f"You are not logged in to {url}, or the login has ended."
     return CommandError(sentence, Exit.UNAUTHENTICATED, hint=f"Log in: opampctl login --url {url}")
+
+
+def _reason(error: aiohttp.ClientError) -> str:
+    """Say why a connection failed in the system's words; those of asyncio name functions and tuples."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error) or type(error).__name__
+    number = error.os_error.errno or 0
+    if isinstance(error.os_error, ConnectionRefusedError) or "Connect call failed" in str(error.os_error):
+        return "connection refused: nobody listens there"
+    return os.strerror(number).lower() if number > 0 else error.os_error.strerror or str(error.os_error)
 
 
 def _query(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ Configuration files as people keep them: the bare configuration, or a manifest t
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,10 @@ _FIELDS = {
     "platform",
     "comment",
 }
+_ORDER = ("display_name", "description", "content_type", "selector", "priority", "platform", "raw_config")
+# A collector configuration has neither of these keys at its top level, and inside raw_config they would be indented.
+_ENVELOPE_KEYS = ("raw_config", "config_hash")
+_ENVELOPE_LINE = re.compile(r"^(['\"]?)(?:raw_config|config_hash)\1\s*:", re.MULTILINE)
 # A collector configuration has no top-level key `kind`, and inside raw_config the line would be indented.
 _KIND_LINE = re.compile(r"^kind:\s*['\"]?Configuration['\"]?\s*(?:#.*)?$", re.MULTILINE)
 
@@ -63,7 +68,8 @@ def read_drafts(path: str, text: str, *, name: str | None = None) -> list[Draft]
         name: Overrides the name; only for a file with one configuration.
 
     Raises:
-        CommandError: A manifest is wrong, a bare configuration has no name, or *name* fits several.
+        CommandError: A manifest is wrong, a bare configuration has no name or is an answer of the API, or *name*
+            fits several.
     """
     if is_manifest(text):
         drafts = [_from_manifest(path, document) for document in _documents(path, text)]
@@ -73,6 +79,13 @@ def read_drafts(path: str, text: str, *, name: str | None = None) -> list[Draft]
                 raise CommandError(sentence, Exit.USAGE)
             drafts = [Draft(name, drafts[0].fields, path)]
         return drafts
+    if _is_envelope(text):
+        sentence = f"{path}: this looks like a configuration as the API gives it, not like one an agent could run."
+        hint = (
+            f"Make a manifest of it: add a line `kind: {KIND}` and keep only {', '.join(sorted(_FIELDS))}; "
+            "`opampctl config get NAME -o yaml` writes one, `--raw` the bare configuration."
+        )
+        raise CommandError(sentence, Exit.USAGE, hint=hint)
     if name is None:
         if path == "-":
             sentence = "A configuration from standard input needs a name."
@@ -85,6 +98,23 @@ def read_drafts(path: str, text: str, *, name: str | None = None) -> list[Draft]
 def is_manifest(text: str) -> bool:
     """Say whether a file is a manifest: `kind: Configuration` stands at its top level."""
     return _KIND_LINE.search(text) is not None
+
+
+def manifest_of(found: dict[str, Any]) -> dict[str, Any]:
+    """Take what a person may write from a configuration (or a version) as the API gives it; apply reads it back."""
+    name = found.get("name") or found.get("configuration_name")
+    fields = {key: found[key] for key in _ORDER if found.get(key) is not None}
+    return {"kind": KIND, "name": name, **fields}
+
+
+def _is_envelope(text: str) -> bool:
+    if text.lstrip()[:1] != "{":
+        return _ENVELOPE_LINE.search(text) is not None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False  # the API names the place of the fault
+    return isinstance(found, dict) and any(key in found for key in _ENVELOPE_KEYS)
 
 
 def _documents(path: str, text: str) -> list[dict[str, Any]]:

@@ -42,6 +42,37 @@ def test_apply_creates_then_updates_then_leaves_alone(opampctl: Run, api: RestDo
     assert len(api.versions["edge"]) == 2
 
 
+def test_what_get_writes_is_applied_without_change(opampctl: Run, api: RestDouble, tmp_path: Path) -> None:
+    """`get -o yaml` and `apply -f` are a round trip; an edit between them is the only change."""
+    api._version(
+        "edge", {"raw_config": "receivers: {}\n", "selector": {"canary": "true"}, "priority": 7, "comment": "one"}
+    )
+    file = tmp_path / "f"
+    file.write_text(opampctl("config", "get", "edge", "-o", "yaml").stdout)
+
+    unchanged = opampctl("config", "apply", "-f", str(file))
+    file.write_text(file.read_text().replace("receivers: {}", "receivers: {otlp: {}}"))
+    updated = opampctl("config", "apply", "-f", str(file))
+
+    assert "edge unchanged, version 1" in unchanged.stdout
+    assert "edge updated, version 2" in updated.stdout
+    assert api.versions["edge"][-1]["raw_config"] == "receivers: {otlp: {}}\n"
+    assert api.versions["edge"][-1]["selector"] == {"canary": "true"}
+
+
+def test_answer_of_the_api_is_not_applied(opampctl: Run, api: RestDouble, tmp_path: Path) -> None:
+    """Neither under its own name nor over a live configuration."""
+    api._version("edge", {"raw_config": "receivers: {}\n"})
+    file = tmp_path / "edge.json"
+    file.write_text(opampctl("config", "get", "edge", "-o", "json").stdout)
+
+    result = opampctl("config", "apply", "-f", str(file))
+
+    assert result.exit_code == 2
+    assert "looks like a configuration as the API gives it" in result.stderr
+    assert len(api.versions["edge"]) == 1
+
+
 def test_apply_reads_manifests_with_several_configurations(opampctl: Run, api: RestDouble, tmp_path: Path) -> None:
     """A manifest says name, selector and priority; label values become text."""
     file = tmp_path / "fleet.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opampctl.client import ApiError, _query, check_url, quoted, remember
+from opampctl.client import TIMEOUT_SECONDS, ApiError, Client, _query, check_url, quoted, remember
 from opampctl.contexts import Context
 from opampctl.exits import CommandError, Exit
 
@@ -60,6 +60,31 @@ def test_session_of_a_server_without_refresh() -> None:
     remember(context, {"token": "t"})
 
     assert (context.refresh_token, context.expires_at, context.username) == ("", 0.0, "bob")
+
+
+async def test_closed_port_is_a_sentence() -> None:
+    """Not the words of the library: what happened, and what to do."""
+    async with Client("http://127.0.0.1:1", token="t") as client:
+        with pytest.raises(CommandError) as caught:
+            await client.get("/agents", "Cannot list agents")
+
+    assert caught.value.sentence == (
+        "Cannot list agents: cannot reach http://127.0.0.1:1 (connection refused: nobody listens there)."
+    )
+    assert "Is the platform running" in caught.value.hint
+    assert caught.value.code is Exit.UNAVAILABLE
+
+
+async def test_unknown_host_is_a_sentence() -> None:
+    """The system's words for it are kept."""
+    async with Client("http://no-such-host.invalid", token="t") as client:
+        with pytest.raises(CommandError, match=r"cannot reach http://no-such-host\.invalid \([A-Z][a-z ]+\)\.$"):
+            await client.get("/agents", "Cannot list agents")
+
+
+def test_client_waits_longer_than_the_api_takes() -> None:
+    """The API answers within 45 s, so its sentence arrives."""
+    assert TIMEOUT_SECONDS > 45
 
 
 def test_names_are_quoted_for_paths() -> None:

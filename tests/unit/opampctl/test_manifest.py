@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from opampctl.exits import CommandError, Exit
-from opampctl.manifest import Draft, is_manifest, read_drafts, read_text
+from opampctl.manifest import Draft, is_manifest, manifest_of, read_drafts, read_text
+from opampctl.output import Format, as_text
 
 MANIFEST = "kind: Configuration\nname: edge\npriority: 3\nraw_config: 'a: 1'\n"
 
@@ -75,6 +76,71 @@ def test_kind_inside_a_configuration_is_no_manifest() -> None:
     assert not is_manifest("receivers:\n  kind: Configuration\n")
     assert not is_manifest("kind: ConfigurationList\n")
     assert is_manifest("# fleet\n---\nkind: 'Configuration'  # ours\nname: a\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: edge\nversion: 3\nraw_config: |\n  receivers: {}\nconfig_hash: 00\n",
+        "'config_hash': 00\n",
+        '{"name": "edge", "raw_config": "receivers: {}"}',
+        '  {"config_hash": "00"}',
+    ],
+)
+def test_answer_of_the_api_is_refused(text: str) -> None:
+    """An envelope is never taken for what agents run; the sentence says what is missing."""
+    with pytest.raises(CommandError, match="looks like a configuration as the API gives it") as caught:
+        read_drafts("edge.yaml", text)
+    assert caught.value.code is Exit.USAGE
+    assert "`kind: Configuration`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["receivers:\n  raw_config: 1\n", '{"a": {"config_hash": 1}}', '{"raw_config": broken', "{}"]
+)
+def test_other_files_are_configurations(text: str) -> None:
+    """The keys count at the top level only, and what is no JSON is left to the API to refuse."""
+    assert read_drafts("edge.yaml", text)[0].fields["raw_config"] == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a: 1\n",
+        "a: 1",
+        "",
+        "\n\n a: 1\n",
+        "  a: 1\n b: 2\n\n",
+        "a: 1 \r\nb: \t2\n",
+        "a: 项目 # é\n---\nkind: x\n",
+        "x" * 20000,
+    ],
+)
+def test_manifest_of_an_answer_is_read_back(body: str) -> None:
+    """Every field a person may write comes back as it was, the body to the byte; what the server made is left out."""
+    fields = {
+        "display_name": "Edge: 1",
+        "description": "",
+        "content_type": "yaml",
+        "raw_config": body,
+        "selector": {"canary": "true", "rack": "7", "a:b": "no"},
+        "priority": 10,
+        "platform": {"sources": [{"name": "otlp", "type": "", "parameters": {"x": 1}}], "processors": []},
+    }
+    answer = {
+        **fields,
+        "name": "edge",
+        "version": 7,
+        "config_hash": "00",
+        "change_description": "why",
+        "created_by": "a",
+    }
+
+    text = as_text(manifest_of(answer), Format.YAML)
+
+    assert text.startswith("kind: Configuration\nname: edge\n")
+    drafts = read_drafts("edge.yaml", text)
+    assert [(draft.name, draft.fields) for draft in drafts] == [("edge", fields)]
 
 
 def test_labels_become_text() -> None:

@@ -11,7 +11,7 @@ from opampctl.client import Client, quoted
 from opampctl.commands.agents import show_attempts
 from opampctl.commands.shared import Limit, ListAll, Output, Yes, collect, confirm
 from opampctl.exits import CommandError, Exit
-from opampctl.manifest import read_drafts, read_text
+from opampctl.manifest import manifest_of, read_drafts, read_text
 from opampctl.output import Format, ago, err, pairs, show_data, show_fields, show_table
 from opampctl.session import session_of
 
@@ -77,6 +77,8 @@ def get(
     """
     Show a configuration.
 
+    -o yaml writes a manifest that `config apply -f` takes back; -o json is everything as the API gives it.
+
     Examples: opampctl config get edge --version 3; opampctl config get edge --raw > edge.yaml
     """
     found = session_of(context).run(lambda client: fetch(client, name, version))
@@ -84,7 +86,7 @@ def get(
         print(found.get("raw_config", ""), end="")
         return
     if output is not Format.TABLE:
-        show_data(found, output)
+        show_data(manifest_of(found) if output is Format.YAML else found, output)
         return
     show_fields(
         {

@@ -161,7 +161,7 @@ def simulate(
         raise CommandError(str(error), Exit.USAGE) from error
     except OSError as error:
         hint = "Is the address of --endpoint right?"
-        sentence = f"Cannot reach {endpoint}: {error}."
+        sentence = f"Cannot reach {endpoint}: {error.strerror or error}."
         raise CommandError(sentence, Exit.UNAVAILABLE, hint=hint) from error
     if output is Format.TABLE:
         for table in summary_tables(summary):
