@@ -16,6 +16,7 @@ from servicekit.postgres import is_transient
         asyncpg.CannotConnectNowError(),
         asyncpg.AdminShutdownError(),
         asyncpg.CrashShutdownError(),
+        asyncpg.InternalClientError(),
         asyncpg.DeadlockDetectedError(),
         asyncpg.SerializationError(),
     ],

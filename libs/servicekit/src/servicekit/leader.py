@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from servicekit import metrics
-from servicekit.groups import leaves
+from servicekit.groups import heed_cancellation, leaves
 from servicekit.postgres import is_transient
 
 log = structlog.get_logger()
@@ -41,6 +41,7 @@ class Leader:
                     raise
                 log.info("leadership_lost", name=self._name)
             metrics.LEADER.labels(self._name).set(0)
+            heed_cancellation()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _term(self, work: Callable[[], Awaitable[None]]) -> None:

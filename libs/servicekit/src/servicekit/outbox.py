@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 from servicekit import metrics
 from servicekit.bus import Bus, StreamSpec, StreamState
 from servicekit.errors import Unavailable
+from servicekit.groups import heed_cancellation
 from servicekit.postgres import Connection, is_transient
 
 log = structlog.get_logger()
@@ -108,6 +109,7 @@ class OutboxRelay:
                 if not (is_transient(error) or isinstance(error, NatsError)):
                     raise
                 log.warning("outbox_waits", error=str(error) or type(error).__name__)
+            heed_cancellation()
             await asyncio.sleep(IDLE_SECONDS)
 
     async def _work(self) -> None:

@@ -9,6 +9,7 @@ import random
 import asyncpg
 import structlog
 
+from servicekit.groups import heed_cancellation
 from servicekit.postgres import Connection, is_transient
 
 log = structlog.get_logger()
@@ -67,6 +68,7 @@ class PartitionLocks:
                 if not is_transient(error):
                     raise
                 log.info("partition_locks_lost", name=self._name, reason=type(error).__name__)
+            heed_cancellation()
             await asyncio.sleep(0.5)
 
     async def _hold(self, connection: Connection) -> None:

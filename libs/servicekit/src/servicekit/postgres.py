@@ -76,6 +76,7 @@ def is_transient(error: BaseException) -> bool:
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # the server went away between two steps of one statement
             asyncpg.SerializationError,
             asyncpg.DeadlockDetectedError,
             asyncpg.TooManyConnectionsError,
