@@ -5,12 +5,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-PIP := $(BIN)/pip --disable-pip-version-check -q
+PIP := $(PY) -m pip --disable-pip-version-check --no-input
+PIP_LOG := $(VENV)/pip.log
 ROOMS := libs/contracts libs/servicekit libs/devstack services/opamp-gateway services/agent-state services/config-service services/api-gateway cli
 EDITABLE := $(foreach room,$(ROOMS),-e ./$(room))
 CODE := libs services cli tools tests benchmarks
 T ?=
 PYTEST := $(PY) -m pytest
+
+# Each failure at the door is one line that says what to do.
+define need_python
+@command -v $(firstword $(PYTHON)) >/dev/null || { echo "There is no $(firstword $(PYTHON)): install Python 3.11 or newer, or set PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
+define need_new_python
+$(need_python)
+@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "OpAMP Platform needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+endef
+NO_PACKAGES = { echo "Could not install packages: is a package index reachable? What pip said is in $(PIP_LOG)" >&2; exit 1; }
 
 .PHONY: help setup lock proto proto-check fmt lint types imports docs docs-check openapi run demo test test-unit \
 	test-integration test-flow test-fault test-fuzz interop bench soak k8s-check check clean up down images
@@ -27,6 +38,7 @@ run: $(VENV)/.installed  ## Bring up the whole platform without agents (PORT_BAS
 
 ##@ With Docker
 up:  ## Build the images and start everything with docker compose
+	$(need_python)
 	@$(PYTHON) tools/make_secrets.py
 	docker compose up --build --detach --wait
 
@@ -41,18 +53,20 @@ setup: $(VENV)/.ready  ## Make the virtual environment with everything in it
 
 # What running needs; tools for developers come on top of it.
 $(VENV)/.installed: constraints.txt $(foreach room,$(ROOMS),$(room)/pyproject.toml)
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "OpAMP Platform needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	$(need_new_python)
 	@echo "Setting up $(VENV) (a minute or two the first time) ..."
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -c constraints.txt $(EDITABLE) || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
+	@test ! -e $(VENV) || $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(VENV) is not usable, making it afresh"; rm -rf $(VENV); }
+	@test -x $(PY) || said=$$($(PYTHON) -m venv $(VENV) 2>&1) || { rm -rf $(VENV); echo "Could not make $(VENV): install python3-venv (Debian, Ubuntu: apt install python3-venv). Python said: $$(tail -n 1 <<<"$$said")" >&2; exit 1; }
+	@$(PIP) install -c constraints.txt $(EDITABLE) >$(PIP_LOG) 2>&1 || $(NO_PACKAGES)
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.installed requirements-dev.txt
 	@echo "Adding the tools for developers ..."
-	@$(PIP) install -c constraints.txt -r requirements-dev.txt || { echo "Could not install packages: is a package index reachable?" >&2; exit 1; }
+	@$(PIP) install -c constraints.txt -r requirements-dev.txt >$(PIP_LOG) 2>&1 || $(NO_PACKAGES)
 	@touch $@
 
 lock:  ## Resolve every dependency afresh into constraints.txt
+	$(need_new_python)
 	@rm -rf .state/lock && $(PYTHON) -m venv .state/lock
 	@.state/lock/bin/pip --disable-pip-version-check -q install $(EDITABLE) -r requirements-dev.txt
 	@{ echo "# The one lock: made by 'make lock', never edited."; .state/lock/bin/pip --disable-pip-version-check freeze --exclude-editable; } > constraints.txt
