@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gatewaylab.fakes import RULES
 from gatewaylab.speech import CAPABILITIES, UID, full
@@ -32,6 +32,7 @@ class Lab:
         self.registry = registry
         self.redis = redis
         self.lost = 0
+        self.refused: list[tuple[str, bytes, int, int]] = []
 
     async def entry(self) -> dict[bytes, bytes]:
         """Write what waits and read the agent's entry."""
@@ -47,7 +48,10 @@ async def running(url: str, gateway_id: str = "gw-1") -> AsyncIterator[Lab]:
     def lost() -> None:
         lab.lost += 1
 
-    registry = Registry(client, gateway_id, SystemClock(), lease_seconds=10, on_lost=lost)
+    def refused(*whose: Any) -> None:
+        lab.refused.append(whose)
+
+    registry = Registry(client, gateway_id, SystemClock(), lease_seconds=10, on_lost=lost, on_refused=refused)
     async with Redis.from_url(url) as redis:
         lab = Lab(registry, redis)
         tasks = [asyncio.ensure_future(registry.run_reads()), asyncio.ensure_future(registry.run_writes())]
@@ -121,6 +125,7 @@ async def test_lower_turn_of_the_same_epoch_is_refused(redis_url: str) -> None:
 
         entry = await first.entry()
         assert (entry[b"gateway"], entry[b"turn"]) == (b"gw-b", b"2")
+        assert (first.refused, second.refused) == ([("default", UID, 5, 0)], [])
 
 
 async def test_release_clears_the_owner_only(redis_url: str) -> None:

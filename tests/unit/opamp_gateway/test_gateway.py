@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gatewaylab.fakes import RULES, Lab
-from gatewaylab.speech import UID, full
+from gatewaylab.speech import UID, full, said
 
-from opamp_gateway.facts import CONNECTED
+from opamp_gateway.facts import CONNECTED, DISCONNECTED
 from opamp_gateway.polling import Poll
 from opamp_gateway.session import HTTP, Memory, Session
 
@@ -66,3 +66,32 @@ async def test_stored_facts_are_learned() -> None:
 
     assert lab.book.learned == lab.facts()
     assert lab.gateway.stamp() > 0
+
+
+async def test_superseded_polling_session_is_let_go() -> None:
+    """Only the one that was refused: not a newer one of the same agent, not a socket, not a stranger."""
+    lab = Lab()
+    poll = arrive(lab)
+    lab.number(7)
+    for whose in ((7, 1), (6, 0)):
+        lab.gateway.superseded("default", UID, *whose)
+    lab.gateway.superseded("acme", UID, 7, 0)
+    assert poll.session is not None
+
+    lab.gateway.superseded("default", UID, 7, 0)
+
+    assert poll.session is None
+    assert lab.gateway.connections.get("default", UID) is None
+    assert DISCONNECTED not in lab.kinds()
+
+
+async def test_refused_socket_stays() -> None:
+    """Whether its peer lives is found out by asking it."""
+    lab = Lab()
+    socket, _ = lab.open()
+    socket.data_received(said(full()))
+    lab.number(7)
+
+    lab.gateway.superseded("default", UID, 7, 0)
+
+    assert socket.session is not None

@@ -369,6 +369,24 @@ async def test_session_another_gateway_served_meanwhile_is_adopted() -> None:
         assert facts.DISCONNECTED not in agent.lab.kinds()
 
 
+async def test_stale_turn_ends_with_the_registrys_refusal() -> None:
+    """An answer was lost and the same bytes came here: the expected number hides that another turn began."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        stale = poll_of(agent.lab).session
+        assert stale is not None
+        agent.lab.book.memories[UID] = Memory("gw-other", 5, HTTP, 1, 1, stale.capabilities, stale.digests)
+        await agent.say(message(sequence_num=1))
+
+        agent.lab.gateway.superseded("default", UID, stale.epoch, stale.turn)
+        await agent.say(message(sequence_num=2))
+
+        adopted = poll_of(agent.lab).session
+        assert adopted is not None
+        assert (adopted.epoch, adopted.turn) == (5, 2)
+
+
 async def test_plain_gap_asks_for_full_state() -> None:
     """Nobody else served it: messages were lost."""
     async with client(Lab()) as agent:

@@ -78,7 +78,14 @@ async def build(room: Room, settings: Settings) -> None:
         """Write every live session into the registry again."""
         gateway.errands.run(announce_all(gateway, registry), "announce")
 
-    registry = Registry(redis, me, clock, lease_seconds=settings.lease_seconds, on_lost=announce)
+    registry = Registry(
+        redis,
+        me,
+        clock,
+        lease_seconds=settings.lease_seconds,
+        on_lost=announce,
+        on_refused=lambda *whose: gateway.superseded(*whose),  # noqa: PLW0108 - made below
+    )
     room.health.register("redis", registry.ping, critical=False)
     publisher = Publisher(
         BusSink(bus),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from opamp_gateway import metrics
 from opamp_gateway.connections import Connections
 from opamp_gateway.errands import Errands
+from opamp_gateway.session import HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,6 +137,21 @@ class Gateway:
             self.publisher.add(facts)
             if facts:
                 self.registry.release(session)
+
+    def superseded(self, tenant_id: str, uid: bytes, epoch: int, turn: int) -> None:
+        """
+        Let a polling session go that goes on elsewhere under a higher fence: nobody reads its facts any more.
+
+        The agent's next poll here adopts what the other gateway left. A socket is left alone: whether its peer
+        lives is found out when the other side asks for the agent.
+        """
+        holder = self.connections.get(tenant_id, uid)
+        session = holder.session if holder is not None else None
+        if holder is None or session is None or session.transport != HTTP:
+            return
+        if (session.epoch, session.turn) == (epoch, turn):
+            metrics.SUPERSEDED.inc()
+            self.ended(holder)
 
     def stored(self, facts: list[Fact]) -> None:
         """Remember what is safely on the bus."""

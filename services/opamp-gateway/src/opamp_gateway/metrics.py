@@ -33,6 +33,11 @@ CLOSED = Counter(
 CLONES = Counter(
     "opamp_gateway_clones_total", "Agents given a new instance_uid because theirs was in use.", registry=REGISTRY
 )
+SUPERSEDED = Counter(
+    "opamp_gateway_superseded_sessions_total",
+    "Polling sessions let go because another gateway has them under a higher fence.",
+    registry=REGISTRY,
+)
 FACTS = Counter("opamp_gateway_facts_total", "Facts published, by kind.", ("kind",), registry=REGISTRY)
 FACT_BATCHES = Counter(
     "opamp_gateway_fact_batches_total", "Batches published, by outcome.", ("outcome",), registry=REGISTRY

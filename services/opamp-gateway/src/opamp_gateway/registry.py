@@ -53,7 +53,7 @@ _QUEUE_LIMIT = 100_000
 
 WRITE = """
 local ttl = ARGV[1]
-local written = 0
+local refused = {}
 for i, key in ipairs(KEYS) do
   local blob = ARGV[i + 1]
   local my_epoch, my_turn, release, at = struct.unpack('>I8I4B', blob)
@@ -67,15 +67,16 @@ for i, key in ipairs(KEYS) do
     redis.call('HSET', key, unpack(fields))
     if release == 1 then redis.call('HDEL', key, 'gateway') end
     redis.call('EXPIRE', key, ttl)
-    written = written + 1
+  else
+    refused[#refused + 1] = i
   end
 end
-return written
+return refused
 """
 """
 KEYS: entries. ARGV: time to live, then one packed update for each entry (see _Update.pack).
 
-Returns how many were written; the others were refused for a higher (epoch, turn).
+Returns the places, from 1, of those that were refused for a higher (epoch, turn).
 """
 
 
@@ -126,11 +127,13 @@ class NoRegistry:
 class _Update:
     """What is to be written for one agent; later writes of the same session merge into it."""
 
-    __slots__ = ("epoch", "fields", "release", "turn")
+    __slots__ = ("epoch", "fields", "release", "tenant_id", "turn", "uid")
 
-    def __init__(self, epoch: int, turn: int) -> None:
-        self.epoch = epoch
-        self.turn = turn
+    def __init__(self, session: Speaker) -> None:
+        self.tenant_id = session.tenant_id
+        self.uid = session.uid
+        self.epoch = session.epoch
+        self.turn = session.turn
         self.fields: dict[bytes, bytes] = {}
         self.release = False
 
@@ -152,16 +155,26 @@ class Registry:
         gateway_id: Written as the owner.
 
         on_lost: Called when this gateway's lease vanished before its time: Redis was emptied.
+
+        on_refused: Told tenant, uid, epoch and turn of a session that somebody newer has superseded elsewhere.
     """
 
     def __init__(
-        self, redis: Redis, gateway_id: str, clock: Clock, *, lease_seconds: int, on_lost: Callable[[], None]
+        self,
+        redis: Redis,
+        gateway_id: str,
+        clock: Clock,
+        *,
+        lease_seconds: int,
+        on_lost: Callable[[], None],
+        on_refused: Callable[[str, bytes, int, int], None] = lambda *_: None,
     ) -> None:
         self._redis = redis
         self._gateway_id = gateway_id
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._on_lost = on_lost
+        self._on_refused = on_refused
         self._script = redis.register_script(WRITE)
         self._asked: list[tuple[str, Callable[[Memory | None], None]]] = []
         self._updates: dict[str, _Update] = {}
@@ -293,9 +306,13 @@ class Registry:
             return
         arguments: list[bytes | int] = [names.ENTRY_TTL_SECONDS, *(update.pack() for _, update in updates)]
         try:
-            await self._script(keys=[key for key, _ in updates], args=arguments)
+            refused = await self._script(keys=[key for key, _ in updates], args=arguments)
         except CacheError as error:
             self._missed("write", error)
+            return
+        for place in refused:
+            update = updates[place - 1][1]
+            self._on_refused(update.tenant_id, update.uid, update.epoch, update.turn)
 
     @property
     def _away(self) -> bool:
@@ -314,7 +331,7 @@ class Registry:
         update = self._updates.get(key)
         mine = (session.epoch, session.turn)
         if update is None or (update.epoch, update.turn) < mine:
-            fresh = _Update(*mine)
+            fresh = _Update(session)
             if update is not None:
                 fresh.fields.update(update.fields)
             self._updates[key] = update = fresh
