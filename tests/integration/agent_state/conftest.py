@@ -13,6 +13,7 @@ from agent_state.app import SERVICE, build
 from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.effective_config_store import EffectiveConfigStore
+from agent_state.epochs import Epochs
 from agent_state.report_store import ReportStore
 from agent_state.settings import Settings
 from contracts import streams, subjects
@@ -54,8 +55,9 @@ class Applier:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
+        self.epochs = Epochs(pool)
         self.consumer = FactsConsumer(
-            AgentStore(), ConnectionStore(), ReportStore(1 << 20), EffectiveConfigStore(1 << 20)
+            AgentStore(), ConnectionStore(), ReportStore(1 << 20), EffectiveConfigStore(1 << 20), self.epochs
         )
 
     async def __call__(self, *batches: facts.FactBatch) -> None:

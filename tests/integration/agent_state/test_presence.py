@@ -61,6 +61,7 @@ class Ear:
             ConnectionStore(),
             offers=self.offers,  # type: ignore[arg-type] # a recording stand-in
             adopt=lambda heard: apply.consumer.adopt(pool, heard),
+            epochs=apply.epochs,
             steadiness=self.steadiness,
             clock=self.clock,
             lease_seconds=10,

@@ -8,6 +8,7 @@ import pytest
 from agent_state.agent_query import AgentQuery
 from agent_state.agent_store import AgentStore
 from agent_state.deletion import Deletion
+from agent_state.epochs import Epochs
 from agent_state.errors import AgentNotFound, ConnectionNotFound, InvalidQuery, TokenNotFound, UnknownToken
 from agent_state.routes import Routes
 from agent_state.token_store import TokenStore, hash_of
@@ -30,7 +31,7 @@ TENANT = "default"
 def routes(pool: asyncpg.Pool) -> Routes:
     """Give the answers without the bus."""
     deletion = Deletion(pool, AgentStore(), RecordingOffers())  # type: ignore[arg-type] # a recording stand-in
-    return Routes(AgentQuery(pool), TokenStore(pool), deletion)
+    return Routes(AgentQuery(pool), TokenStore(pool), Epochs(pool), deletion)
 
 
 async def fleet_of(apply: Applier, number: int) -> None:

@@ -15,20 +15,6 @@ if TYPE_CHECKING:
     from world.postgres import Database
 
 
-async def test_concurrent_callers_never_share_an_epoch(pool: asyncpg.Pool) -> None:
-    """Rows of numbers handed out at the same time do not overlap."""
-    store = TokenStore(pool)
-
-    firsts = await asyncio.gather(*(store.allocate_epochs(count) for count in [7, 1, 100, 3] * 10))
-
-    taken = [
-        number
-        for first, count in zip(firsts, [7, 1, 100, 3] * 10, strict=True)
-        for number in range(first, first + count)
-    ]
-    assert len(set(taken)) == len(taken)
-
-
 async def test_token_without_end_verifies(pool: asyncpg.Pool) -> None:
     """No lifetime means until revoked; the text is two random parts behind a prefix."""
     store = TokenStore(pool)

@@ -10,6 +10,7 @@ from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.deletion import Deletion
 from agent_state.effective_config_store import EffectiveConfigStore
+from agent_state.epochs import Epochs
 from agent_state.figures import Figures
 from agent_state.liveness import Fuse, Rules, Steadiness
 from agent_state.offers import FullStateAsker, Offers
@@ -49,12 +50,14 @@ async def build(room: Room, settings: Settings) -> None:
     for stream in streams.STREAMS:
         await bus.ensure_stream(stream, settings.stream_replicas)
 
+    epochs = Epochs(answering)
+    await epochs.start()
     agents = AgentStore()
     connections = ConnectionStore()
     reports = ReportStore(settings.max_report_bytes)
     effective_configs = EffectiveConfigStore(settings.max_report_bytes)
     offers = Offers(bus)
-    consumer = FactsConsumer(agents, connections, reports, effective_configs)
+    consumer = FactsConsumer(agents, connections, reports, effective_configs, epochs)
     facts_in = PartitionConsumer(
         bus,
         pool,
@@ -73,6 +76,7 @@ async def build(room: Room, settings: Settings) -> None:
         connections,
         offers=offers,
         adopt=lambda heard: consumer.adopt(pool, heard),
+        epochs=epochs,
         steadiness=steadiness,
         clock=room.clock,
         lease_seconds=settings.gateway_lease_seconds,
@@ -98,7 +102,7 @@ async def build(room: Room, settings: Settings) -> None:
         refresh_seconds=settings.metrics_refresh_seconds,
         silence_seconds=settings.silence_seconds,
     )
-    routes = Routes(AgentQuery(answering), TokenStore(answering), Deletion(answering, agents, offers))
+    routes = Routes(AgentQuery(answering), TokenStore(answering), epochs, Deletion(answering, agents, offers))
     await bus.serve(SERVICE, room.version, routes.handlers())
     await presence.listen(bus)
     await sweeper.listen()

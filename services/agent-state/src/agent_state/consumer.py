@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from agent_state.connection_store import ConnectionStore
     from agent_state.effective_config_store import EffectiveConfigStore
+    from agent_state.epochs import Epochs
     from agent_state.folding import Key
     from agent_state.presence_store import Heard
     from agent_state.report_store import ReportStore
@@ -47,26 +48,29 @@ class FactsConsumer:
         connections: ConnectionStore,
         reports: ReportStore,
         effective_configs: EffectiveConfigStore,
+        epochs: Epochs,
     ) -> None:
         self._agents = agents
         self._connections = connections
         self._reports = reports
         self._effective_configs = effective_configs
+        self._epochs = epochs
 
     async def apply(self, connection: Db, batches: Sequence[facts.FactBatch]) -> Callable[[], Awaitable[None]]:
-        """Apply *batches* within the caller's transaction; the answer counts them once they are committed."""
+        """Apply *batches* within the caller's transaction; the answer is what to do after commit."""
         now, tombstones = await self._agents.begin(connection, keys_of(batches))
         folded = fold(batches, now, tombstones)
         applied = await self._apply(connection, folded.deltas, now)
 
-        async def count() -> None:
+        async def follow_up() -> None:
             applied.count()
             metrics.FACTS.inc(sum(len(batch.facts) for batch in batches))
             if folded.refused:
                 metrics.FACTS_REFUSED.inc(folded.refused)
                 log.warning("facts_refused", facts=folded.refused)
+            await self._epochs.seen(folded.highest_epoch)
 
-        return count
+        return follow_up
 
     async def adopt(self, pool: asyncpg.Pool, heard: Sequence[Heard]) -> int:
         """

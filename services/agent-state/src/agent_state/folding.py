@@ -114,6 +114,9 @@ class Folded:
     refused: int
     """Facts no gateway of ours would say: bad uid, tenant or fence."""
 
+    highest_epoch: int = 0
+    """Of all sound facts, those of deleted agents included."""
+
 
 def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[Key, int] | None = None) -> Folded:
     """
@@ -127,7 +130,7 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
         tombstones: Epoch up to which facts of a deleted agent are ignored.
     """
     agents: dict[Key, AgentDelta] = {}
-    refused = 0
+    refused = highest_epoch = 0
     buried = tombstones or {}
     for batch in batches:
         gateway_id = clean(batch.gateway_id, MAX_REASON_CHARACTERS)
@@ -138,6 +141,7 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
             if not _is_sound(fact):
                 refused += 1
                 continue
+            highest_epoch = max(highest_epoch, fact.epoch)
             key = (fact.tenant_id, fact.instance_uid)
             if buried and fact.epoch <= buried.get(key, 0):
                 continue
@@ -145,7 +149,7 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
             if agent is None:
                 agent = agents[key] = AgentDelta(*key)
             _add(agent, fact, str(kind), gateway_id, _time_of(fact, now))
-    return Folded([agents[key] for key in sorted(agents)], refused)
+    return Folded([agents[key] for key in sorted(agents)], refused, highest_epoch)
 
 
 def keys_of(batches: Iterable[facts.FactBatch]) -> set[Key]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from agent_state.connection_store import ConnectionStore
+    from agent_state.epochs import Epochs
     from agent_state.liveness import Steadiness
     from agent_state.offers import Offers
     from agent_state.presence_store import PresenceStore
@@ -52,6 +53,8 @@ class PresenceListener:
     Args:
         adopt: Takes agents as connected; returns how many were.
 
+        epochs: Told which connection numbers are in use.
+
         lease_seconds: How long a beat keeps a gateway alive.
 
         flush_seconds: How often what was heard is written down.
@@ -67,6 +70,7 @@ class PresenceListener:
         *,
         offers: Offers,
         adopt: Adopt,
+        epochs: Epochs,
         steadiness: Steadiness,
         clock: Clock,
         lease_seconds: float,
@@ -78,6 +82,7 @@ class PresenceListener:
         self._connections = connections
         self._offers = offers
         self._adopt = adopt
+        self._epochs = epochs
         self._steadiness = steadiness
         self._clock = clock
         self._lease_seconds = lease_seconds
@@ -120,6 +125,7 @@ class PresenceListener:
                 if not is_transient(error):
                     raise
                 self._steadiness.interrupted(self._clock.monotonic())
+                self._epochs.forget()
                 log.warning("presence_not_written", error=str(error) or type(error).__name__)
 
     async def flush(self) -> None:
@@ -129,6 +135,7 @@ class PresenceListener:
         entries = [Heard(*key, epoch, gateway_id) for key, (epoch, gateway_id) in sorted(heard.items())]
         try:
             await self._store.renew([(gateway, *beat) for gateway, beat in sorted(beats.items())], self._lease_seconds)
+            await self._epochs.seen(max((entry.epoch for entry in entries), default=0))
             for start in range(0, len(entries), CHUNK):
                 await self._write(entries[start : start + CHUNK])
         except Exception:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from agent_state.agent_query import AgentQuery
     from agent_state.deletion import Deletion
+    from agent_state.epochs import Epochs
     from agent_state.token_store import TokenStore
 
 MAX_EPOCHS = 10_000
@@ -47,9 +48,10 @@ Handler = Callable[[Any], Awaitable["Message"]]
 class Routes:
     """Answers for fleet.v1.api.agent-state.*."""
 
-    def __init__(self, query: AgentQuery, tokens: TokenStore, deletion: Deletion) -> None:
+    def __init__(self, query: AgentQuery, tokens: TokenStore, epochs: Epochs, deletion: Deletion) -> None:
         self._query = query
         self._tokens = tokens
+        self._epochs = epochs
         self._deletion = deletion
 
     def handlers(self) -> Mapping[Any, Handler]:
@@ -145,7 +147,7 @@ class Routes:
         """Number the connections that wait at a gateway now."""
         if not 1 <= request.count <= MAX_EPOCHS:
             raise InvalidQuery("count", f"must be between 1 and {MAX_EPOCHS}")
-        return api.AllocateEpochsReply(first=await self._tokens.allocate_epochs(request.count))
+        return api.AllocateEpochsReply(first=await self._epochs.allocate(request.count))
 
     async def verify_enrolment_token(self, request: api.VerifyEnrolmentTokenRequest) -> api.VerifyEnrolmentTokenReply:
         """Tell whose token it is."""

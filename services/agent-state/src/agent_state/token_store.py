@@ -1,5 +1,5 @@
 """
-Enrolment tokens and connection numbers: who may come in, and how a connection is numbered.
+Enrolment tokens: who may come in.
 
 Only the SHA-256 of a token's text is kept; the text is said once, when it is made.
 """
@@ -36,7 +36,6 @@ _REVOKE = f"""
 UPDATE enrolment_token SET revoked_at = coalesce(revoked_at, now())
 WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants
-_ALLOCATE = "SELECT allocate_epochs($1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class EnrolmentToken:
 
 
 class TokenStore:
-    """Makes, checks and revokes enrolment tokens; hands out connection numbers."""
+    """Makes, checks and revokes enrolment tokens."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -88,11 +87,6 @@ class TokenStore:
         """Revoke for ever; repeating keeps the first time. None when there is no such token."""
         row = await self._pool.fetchrow(_REVOKE, tenant_id, token_id)
         return None if row is None else _token_of(row)
-
-    async def allocate_epochs(self, count: int) -> int:
-        """Hand out *count* connection numbers in a row; return the first."""
-        first: int = await self._pool.fetchval(_ALLOCATE, count)
-        return first
 
 
 def hash_of(text: str) -> bytes:
