@@ -387,6 +387,98 @@ async def test_stale_turn_ends_with_the_registrys_refusal() -> None:
         assert (adopted.epoch, adopted.turn) == (5, 2)
 
 
+def wants(lab: Lab, desired: bytes, turn: int = 0) -> None:
+    """Let the registry say that the agent should run *desired*; its content is on the shelf."""
+    lab.book.memories[UID] = Memory("gw-test", 5, HTTP, turn, 1, desired=desired)
+    content = opamp.AgentRemoteConfig(config_hash=desired).SerializeToString()
+    lab.gateway.content.keep(desired, content)
+
+
+async def test_config_wanted_meanwhile_goes_with_a_poll() -> None:
+    """Whoever offers it may not know that the agent polls here; told once, and only some seconds after a look."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        wants(agent.lab, b"h" * 32)
+        assert not (await agent.say(message(sequence_num=1))).HasField("remote_config")
+        await agent.lab.clock.advance(4)
+
+        assert (await agent.say(message(sequence_num=2))).remote_config.config_hash == b"h" * 32
+        assert agent.lab.kinds()[-1] == facts.OFFER_DELIVERED
+        for number in (3, 4):
+            await agent.lab.clock.advance(40)
+            assert not (await agent.say(message(sequence_num=number))).HasField("remote_config")
+
+
+async def test_wanted_config_the_agent_has_is_not_offered() -> None:
+    """Nor one that was just delivered as an offer."""
+    async with client(Lab()) as agent:
+        said_ = full()
+        said_.remote_config_status.last_remote_config_hash = b"h" * 32
+        await agent.say(said_)
+        agent.lab.number(5)
+        wants(agent.lab, b"h" * 32)
+        await agent.lab.clock.advance(4)
+        assert not (await agent.say(message(sequence_num=1))).HasField("remote_config")
+
+        wants(agent.lab, b"i" * 32)
+        poll_of(agent.lab).deliver(Offering(REMOTE_CONFIG, b"i" * 32, b"", "o1"))
+        await agent.lab.clock.advance(4)
+        assert (await agent.say(message(sequence_num=2))).HasField("remote_config")
+        assert agent.lab.kinds().count(facts.OFFER_DELIVERED) == 1
+
+
+async def test_wanted_config_without_content_is_looked_for_again() -> None:
+    """A shelf that is empty now may be filled by the next poll."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        agent.lab.book.memories[UID] = Memory("gw-test", 5, HTTP, 0, 1, desired=b"h" * 32)
+        await agent.lab.clock.advance(4)
+        assert not (await agent.say(message(sequence_num=1))).HasField("remote_config")
+
+        wants(agent.lab, b"h" * 32)
+        await agent.lab.clock.advance(4)
+        assert (await agent.say(message(sequence_num=2))).HasField("remote_config")
+
+
+async def test_poll_notices_by_itself_that_it_was_superseded() -> None:
+    """The expected number hides it, the look of every few seconds does not."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        wants(agent.lab, b"", turn=1)
+        await agent.lab.clock.advance(4)
+        await agent.say(message(sequence_num=1))
+
+        adopted = poll_of(agent.lab).session
+        assert adopted is not None
+        assert (adopted.epoch, adopted.turn) == (5, 2)
+
+
+async def test_registry_that_is_away_does_not_stop_a_plain_poll() -> None:
+    """Only after a gap somebody must say who served it meanwhile."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        agent.lab.book.memories[UID] = None
+        await agent.lab.clock.advance(4)
+
+        assert (await agent.say(message(sequence_num=1))).flags == 0
+        assert agent.lab.gateway.epochs.take() == []
+
+
+async def test_offer_to_a_poller_asks_the_registry_whether_it_is_still_ours() -> None:
+    """The write is refused if not, the session ends, and the next offer is told that the uid is unknown."""
+    async with client(Lab()) as agent:
+        await agent.say(full())
+        agent.lab.number(5)
+        poll = poll_of(agent.lab)
+        poll.deliver(Offering(REMOTE_CONFIG, b"h" * 32, b"", "o1"))
+
+        assert agent.lab.book.noted == [poll.session]
+
+
 async def test_plain_gap_asks_for_full_state() -> None:
     """Nobody else served it: messages were lost."""
     async with client(Lab()) as agent:

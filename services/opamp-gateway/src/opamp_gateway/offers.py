@@ -71,6 +71,11 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def hash_of(self, kind: int) -> bytes:
+        """Tell the content hash of what waits of *kind*; empty = nothing does."""
+        offering = self._slots.get(kind)
+        return offering.content_hash if offering is not None else b""
+
     def take(self) -> list[Offering]:
         """
         Take what one ServerToAgent may carry: a command alone, or everything else together.

@@ -7,6 +7,7 @@ Everything but a refusal at the door is answered 200 with a ServerToAgent, error
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import zlib
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from opamp_gateway import answers, metrics
 from opamp_gateway.errors import BadMessage
 from opamp_gateway.head import peer_of
 from opamp_gateway.limits import earned
-from opamp_gateway.offers import REPORT_FULL_STATE, Mailbox
+from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Mailbox, Offering
 from opamp_gateway.reception import rename, welcome
 from opamp_gateway.registry import ask
 from opamp_gateway.session import HTTP, parse, wants_uid
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from opamp.v1 import opamp_pb2 as opamp
     from opamp_gateway.connections import Holder
     from opamp_gateway.gateway import Gateway
-    from opamp_gateway.offers import Offering
     from opamp_gateway.session import Session
     from opamp_gateway.tokens import Credential
 
@@ -42,18 +42,23 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/x-protobuf"
 _CHUNK = 64 * 1024
 _SMALL = 64
+_LOOK_SECONDS = 3.0
+"""A poll this long after the last look asks the registry again; agents poll more rarely than that."""
 
 
 class Poll:
     """A polling agent: what is to be told to it waits for its next request."""
 
-    __slots__ = ("_credit", "_earned_at", "_gateway", "heard", "last_heard", "mailbox", "session")
+    __slots__ = ("_credit", "_earned_at", "_gateway", "heard", "last_heard", "looked_at", "mailbox", "session")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.session: Session | None = None
         self.heard = False
         self.last_heard = gateway.now()
+        self.looked_at = self.last_heard
+        """When the registry was last asked about the agent."""
+
         self.mailbox: Mailbox | None = None
         self._credit = gateway.limits.message_burst
         self._earned_at = self.last_heard
@@ -67,6 +72,8 @@ class Poll:
             session.forget()
         self.mailbox = self.mailbox or Mailbox()
         self.mailbox.put(offering)
+        # Refused if the agent polls elsewhere by now: then this session ends and the next offer is told so.
+        self._gateway.registry.note(session)
 
     def end(self, reason: str) -> None:
         """End the session; there is no connection to close."""
@@ -247,8 +254,8 @@ class Polling:
         poll = holder if isinstance(holder, Poll) else None
         if poll is not None and not poll.may_speak():
             return self._overloaded(uid, 30, "too many messages", "message rate")
-        if poll is not None and message.sequence_num != _next_of(poll):
-            poll = await self._catch_up(poll, credential, uid)
+        if poll is not None:
+            poll = await self._catch_up(poll, credential, uid, gap=message.sequence_num != _next_of(poll))
         if poll is None or poll.session is None:
             return await self._first(message, headers, peer, credential)
         return self._next(poll, poll.session, message, headers)
@@ -289,24 +296,53 @@ class Polling:
         except TimeoutError:
             return self._overloaded(uid, 30, "this took too long", "handshake")
 
-    async def _catch_up(self, poll: Poll, credential: Credential, uid: bytes) -> Poll | None:
+    async def _catch_up(self, poll: Poll, credential: Credential, uid: bytes, *, gap: bool) -> Poll | None:
         """
-        After a gap, see whether another gateway served this agent meanwhile.
+        After a gap, or a few seconds, see who else served this agent and what it should run by now.
+
+        Polls may go to any gateway while offers go to the one that told of the agent last; so the wanted config
+        is read where all gateways find it.
 
         Returns:
             The poll to go on with, or None when a session must be opened afresh.
         """
         gateway = self._gateway
+        if not gap and gateway.now() - poll.looked_at < _LOOK_SECONDS:
+            return poll
+        poll.looked_at = gateway.now()
         memory = await ask(gateway.registry, credential.tenant_id, uid)
         session = poll.session
         if session is None:
             return None
-        moved = memory is None or (memory.epoch, memory.turn) > (session.epoch, session.turn)
+        moved = gap if memory is None else (memory.epoch, memory.turn) > (session.epoch, session.turn)
         if session.epoch and moved:
             # Served elsewhere, or nobody can say: whoever goes on needs a higher fence than this session has.
             gateway.ended(poll)
             return None
-        return poll
+        if memory is not None:
+            await self._desire(poll, session, memory.desired)
+        return poll if poll.session is session else None
+
+    async def _desire(self, poll: Poll, session: Session, desired: bytes) -> None:
+        """Put a config that is wanted since the last look into the mailbox, once; without it the next poll looks."""
+        gateway = self._gateway
+        before = session.desired
+        if not desired or desired == before:
+            return
+        session.desired = desired
+        wanted = session.wanted()
+        if not wanted or wanted in (session.offered_hash, poll.mailbox and poll.mailbox.hash_of(REMOTE_CONFIG)):
+            return
+        content = gateway.content.have(wanted)
+        if content is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(gateway.limits.content_seconds):
+                    content = await gateway.content.get(wanted)
+        if content is None:
+            session.desired = before
+            return
+        poll.deliver(Offering(REMOTE_CONFIG, wanted, content, ""))
+        metrics.DELIVERED.labels("remote_config").inc()
 
     def _overloaded(self, uid: bytes, seconds: int, text: str, gate: str) -> web.Response:
         metrics.REFUSED.labels(gate).inc()
