@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from api_gateway.openapi import document_text
 from api_gateway.permissions import Permission
 from api_gateway.routes import all_routes
+from config_service import validation
 
 COMMITTED = Path(__file__).parents[3] / "services" / "api-gateway" / "openapi.json"
 DOCUMENT: Any = orjson.loads(document_text())
@@ -96,11 +98,36 @@ def test_nothing_is_referred_to_that_is_not_there() -> None:
             assert f'"#/components/{kind}/{name}"' in text, name
 
 
+def test_names_and_lengths_are_those_the_services_enforce() -> None:
+    """A client that keeps to the document is not refused further down."""
+    new = DOCUMENT["components"]["schemas"]["NewConfiguration"]["properties"]
+    pattern = re.compile(new["name"]["pattern"])
+
+    for name in ("edge", "a", "x" * 128, "x" * 129, "-a", ".a", "a b", "a/b", "A.b_c-9", ""):
+        assert bool(pattern.search(name)) is (validation.check_name(name) == []), name
+    assert new["name"]["maxLength"] == 128
+    assert new["description"]["anyOf"][0]["maxLength"] == validation.MAX_DESCRIPTION
+    assert new["display_name"]["anyOf"][0]["maxLength"] == validation.MAX_DISPLAY_NAME
+    assert new["comment"]["maxLength"] == validation.MAX_COMMENT
+
+
+def test_only_what_can_happen_is_declared() -> None:
+    """Enrolment tokens may share a name; whoever has a version gets 304."""
+    paths = DOCUMENT["paths"]
+
+    assert "409" not in paths["/api/v1/enrolment-tokens"]["post"]["responses"]
+    for path in ("/api/v1/configurations/{name}", "/api/v1/configurations/{name}/history/{version}"):
+        read = paths[path]["get"]
+        assert "content" not in read["responses"]["304"]
+        assert "If-None-Match" in {parameter["name"] for parameter in read["parameters"]}
+
+
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
         ("NewConfiguration", {"name": "edge", "selector": {"env": "prod"}}, {"selector": {}}),
         ("Credentials", {"username": "jo", "password": "x"}, {"username": "jo"}),
+        ("NewConfiguration", {"name": "x" * 128}, {"name": "-edge"}),
         ("Assignment", {"configuration_name": "edge"}, {"configuration_name": ""}),
         ("UserChange", {"role": "admin"}, {"role": "root"}),
         ("PushTargets", {}, {"agents": []}),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from api_gateway.errors import AgentNotFound
 from api_gateway.permissions import Role
 from contracts import subjects
 from contracts.ids import format_uid
@@ -141,7 +142,7 @@ async def test_one_agent_in_detail_and_in_short(api: Any, fleet: Any, conforms: 
     conforms(missing, ("GET", ROOT + "/{id}"))
     assert detail.body["configuration"]["version"] == 2
     assert status.body["status"] == "online"
-    assert (missing.status, odd.status, odd.body["code"]) == (404, 404, "unknown_agent")
+    assert (missing.status, odd.status, odd.body["code"]) == (404, 404, "agent_not_found")
     assert fleet.last(subjects.GET_AGENT).tenant_id == "default"
 
 
@@ -189,6 +190,27 @@ async def test_connections_and_attempts_of_an_agent(api: Any, fleet: Any, confor
     assert attempts.body["status_counts"] == {"failed": 1, "applied": 3}
     assert fleet.last(subjects.LIST_ATTEMPTS).instance_uid == UID
     assert list(fleet.last(subjects.LIST_ATTEMPTS).statuses) == ["failed"]
+
+
+async def test_an_unknown_agent_is_one_error_everywhere(api: Any, fleet: Any) -> None:
+    """One status, one code, one sentence, whoever found out; also where config-service alone knows nothing."""
+
+    def refuse(_: Any) -> Any:
+        raise AgentNotFound
+
+    for method in (subjects.GET_AGENT, subjects.LIST_CONNECTIONS, subjects.GET_ACTIVE_CONNECTION):
+        fleet.answer(method, refuse)
+    fleet.answer(subjects.GET_AGENT_CONFIGURATIONS, configs.GetAgentConfigurationsReply())
+    token = await api.as_role(Role.VIEWER)
+
+    replies = [
+        await api.call("GET", f"{ROOT}/{agent}{path}", token=token)
+        for agent in (format_uid(bytes(16)), "not-an-id")
+        for path in ("", "/status", "/apply-history", "/connection-history", "/active-connection", "/configuration")
+    ]
+
+    said = {(reply.status, reply.body["code"], reply.body["error"]) for reply in replies}
+    assert said == {(404, "agent_not_found", "There is no such agent.")}
 
 
 async def test_a_configuration_is_assigned_retried_and_taken_away(api: Any, fleet: Any, conforms: Any) -> None:

@@ -275,3 +275,38 @@ async def test_a_name_with_odd_characters_reaches_config_service_as_it_is(api: A
     await api.call("GET", f"{ROOT}/a%2Fb%20%E4%B8%AD", token=await api.as_role(Role.VIEWER))
 
     assert store.last(subjects.GET_CONFIGURATION).name == "a/b 中"
+
+
+async def test_who_has_the_version_is_told_so_without_a_body(api: Any, store: Any) -> None:
+    """If-None-Match with the ETag of a read: 304; with another one the document."""
+    store.answer(subjects.GET_VERSION, configs.GetVersionReply(configuration=EDGE))
+    token = await api.as_role(Role.VIEWER)
+    for path in (f"{ROOT}/edge", f"{ROOT}/edge/history/3"):
+        read = await api.call("GET", path, token=token)
+        again = await api.call("GET", path, token=token, headers={"If-None-Match": f"W/{read.headers['ETag']}"})
+        older = await api.call("GET", path, token=token, headers={"If-None-Match": '"2"'})
+
+        assert (again.status, again.text, again.headers["ETag"]) == (304, "", '"3"')
+        assert (older.status, older.body) == (200, read.body)
+
+
+async def test_an_empty_agent_id_pushes_to_nobody(api: Any, store: Any) -> None:
+    """400 that names the parameter; config-service is not even asked."""
+    token = await api.as_role(Role.OPERATOR)
+
+    for query in ("agent_id=", "agent_id=,", f"agent_id={ID}&agent_id="):
+        reply = await api.call("POST", f"{ROOT}/edge/push?{query}", token=token)
+
+        assert (reply.status, reply.body["details"][0]["field"]) == (400, "agent_id")
+    assert subjects.PUSH_CONFIGURATION.name not in {name for name, _ in store.asked}
+
+
+async def test_a_name_that_cannot_be_is_refused_here(api: Any, store: Any) -> None:
+    """By the rule openapi.json tells, which is config-service's."""
+    token = await api.as_role(Role.OPERATOR)
+
+    for name in ("-edge", "a b", "x" * 129, "", "edge\n"):
+        reply = await api.call("POST", ROOT, token=token, json={"name": name})
+
+        assert (reply.status, reply.body["details"][0]["field"]) == (422, "name")
+    assert subjects.CREATE_CONFIGURATION.name not in {name for name, _ in store.asked}

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from api_gateway.openapi import document_text
 from api_gateway.permissions import Role
+from contracts import subjects
+from fleet.api.v1 import agent_state_pb2 as agents
+from world.eventually import wait_until
 
 
-async def test_health_as_the_original_had_it(api: Any, conforms: Any) -> None:
+async def is_healthy(api: Any) -> bool:
+    """Say whether nothing is wrong."""
+    return bool((await api.call("GET", "/health")).body["status"] == "healthy")
+
+
+async def test_health_as_the_original_had_it(api: Any, stand: Any, conforms: Any) -> None:
     """status, timestamp, version, components with latency; ready; live."""
+    # Readiness was asked before: what agent-state said then is kept for a moment.
+    stand.answer(subjects.GET_STATUS_SUMMARY, agents.GetStatusSummaryReply(live_gateways=1))
+    await wait_until(partial(is_healthy, api), within=10)
     health = await api.call("GET", "/health")
     ready = await api.call("GET", "/health/ready")
     live = await api.call("GET", "/health/live")
@@ -19,6 +31,16 @@ async def test_health_as_the_original_had_it(api: Any, conforms: Any) -> None:
     assert (health.status, health.body["status"]) == (200, "healthy")
     assert set(health.body["components"]) == {"database", "nats", "agent-state", "config-service", "opamp"}
     assert (ready.body, live.body) == ({"ready": True}, {"alive": True})
+
+
+async def test_a_fleet_without_gateways_shows(api: Any, conforms: Any) -> None:
+    """agent-state is well and agents can connect nowhere: degraded, and it says why."""
+    health = await api.call("GET", "/health")
+
+    conforms(health, ("GET", "/health"))
+    assert (health.status, health.body["status"]) == (200, "degraded")
+    assert health.body["components"]["agent-state"]["status"] == "healthy"
+    assert health.body["components"]["opamp"]["message"] == "no gateway is connected"
 
 
 async def test_a_lost_database_shows_and_the_process_lives(api: Any, postgres_server: Any) -> None:

@@ -18,7 +18,7 @@ def test_handlers_get_parts_and_no_settings() -> None:
 def test_parts_cannot_be_swapped_at_run_time() -> None:
     """Built once, in app.py."""
     nothing: Any = None
-    throttles = Throttles(nothing, nothing, nothing, nothing)
+    throttles = Throttles(*[nothing] * 5)
 
     with pytest.raises(FrozenInstanceError):
         throttles.read = nothing  # type: ignore[misc] # that is the point

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from api_gateway.errors import Malformed, Unprocessable
 from api_gateway.models.agents import AgentQuery
-from api_gateway.models.configurations import ConfigurationChange, NewConfiguration
-from api_gateway.models.paging import NoQuery
+from api_gateway.models.configurations import ConfigurationChange, ConfigurationQuery, NewConfiguration, PushQuery
+from api_gateway.models.paging import NoQuery, SearchQuery
 from api_gateway.reading import MAX_DEPTH, client_address, read_body, read_query
 
 
@@ -88,6 +88,12 @@ def test_query_values_may_repeat_or_stand_with_commas() -> None:
         ([("statsu", "online")], "statsu"),
         ([("limit", "1"), ("limit", "2")], "limit"),
         ([("search", "a\x00b")], "search"),
+        ([("status", "")], "status"),
+        ([("status", "online,")], "status"),
+        ([("status", "online"), ("status", " ")], "status"),
+        ([("label.env", "")], "label.env"),
+        ([("label.", "x")], "label."),
+        ([("label.env", "a"), ("label.env", "b")], "label.env"),
     ],
 )
 def test_a_bad_parameter_is_named(pairs: list[tuple[str, str]], field: str) -> None:
@@ -96,6 +102,23 @@ def test_a_bad_parameter_is_named(pairs: list[tuple[str, str]], field: str) -> N
         read_query(AgentQuery, pairs, "en")
 
     assert field in {problem.field for problem in caught.value.details}
+
+
+def test_an_empty_agent_id_is_not_every_agent() -> None:
+    """A script whose variable is empty must not push to the whole fleet."""
+    for pairs in ([("agent_id", "")], [("agent_id", ",")]):
+        with pytest.raises(Malformed) as caught:
+            read_query(PushQuery, pairs, "en")
+        assert {problem.field for problem in caught.value.details} == {"agent_id"}
+    assert read_query(PushQuery, [], "en").agent_id == ()
+
+
+@pytest.mark.parametrize("model", [AgentQuery, ConfigurationQuery])
+def test_two_searches_are_refused(model: type[SearchQuery]) -> None:
+    """One of them would have been ignored."""
+    with pytest.raises(Malformed, match="not both"):
+        read_query(model, [("q", "a"), ("search", "b")], "en")
+    assert read_query(model, [("q", "a")], "en").q == "a"
 
 
 def test_labels_are_for_agents_only() -> None:

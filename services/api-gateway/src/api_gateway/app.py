@@ -10,6 +10,7 @@ from aiohttp import web
 
 from api_gateway import metrics
 from api_gateway.authentication import Authenticator
+from api_gateway.gateways import OPAMP, GatewayCheck
 from api_gateway.openapi import document_text
 from api_gateway.parts import Parts, Throttles
 from api_gateway.passwords import Passwords
@@ -56,8 +57,10 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     tokens = AccessTokens(keys, lifetime_seconds=settings.access_token_seconds)
     throttles = _throttles(settings, room.clock)
     metrics.THROTTLE_KEYS.set_function(lambda: sum(len(throttle) for throttle in vars(throttles).values()))
+    agents = AgentState(bus, settings.upstream_timeout_seconds)
+    room.health.register(OPAMP, GatewayCheck(agents, room.clock.monotonic), critical=False)
     parts = Parts(
-        agents=AgentState(bus, settings.upstream_timeout_seconds),
+        agents=agents,
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
         users=users,
         sessions=sessions,

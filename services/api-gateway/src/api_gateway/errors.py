@@ -19,7 +19,7 @@ What can go wrong here, and the HTTP status each error becomes.
     │   ├── UnknownRoute            404
     │   ├── MethodNotAllowed        405
     │   ├── UnknownUser             404
-    │   └── UnknownAgent            404
+    │   └── AgentNotFound            404
     ├── Conflict
     │   ├── UserExists              409
     │   ├── LastAdministrator       409
@@ -145,10 +145,13 @@ class UnknownUser(NotFound):
     code = "unknown_user"
 
 
-class UnknownAgent(NotFound):
-    """No such agent in this tenant, or an id that cannot be one."""
+class AgentNotFound(NotFound):
+    """No such agent in this tenant, or an id that cannot be one; agent-state's code and sentence."""
 
-    code = "unknown_agent"
+    code = "agent_not_found"
+
+    def __init__(self, *, details: Sequence[Problem] = ()) -> None:
+        super().__init__("There is no such agent.", details=details)
 
 
 class UserExists(Conflict):

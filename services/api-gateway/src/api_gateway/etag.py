@@ -1,4 +1,4 @@
-"""Entity tags: a configuration's version in quotes, and what If-Match may say about it."""
+"""Entity tags: a configuration's version in quotes, and what If-Match and If-None-Match may say about it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ class IfMatch:
 def format_etag(version: int) -> str:
     """Write the entity tag of a version."""
     return f'"{version}"'
+
+
+def is_held(header: str | None, etag: str) -> bool:
+    """
+    Say whether an If-None-Match header (RFC 9110, 13.1.2) names *etag*: the client has it already.
+
+    Weak tags match too (weak comparison).
+    """
+    tags = [part.strip().removeprefix("W/") for part in (header or "")[:MAX_HEADER_LENGTH].split(",")]
+    return etag in tags or tags == ["*"]
 
 
 def parse_if_match(header: str | None) -> IfMatch:

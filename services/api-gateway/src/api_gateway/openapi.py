@@ -182,6 +182,15 @@ def _query_parameters(route: Route) -> list[Json]:
 
 
 def _header_parameters(route: Route) -> list[Json]:
+    if route.etag and route.method == "GET":
+        return [
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "description": "ETags of what the client has; if the answer is one of them, it is 304 without a body.",
+                "schema": {"type": "string"},
+            }
+        ]
     if not route.if_match:
         return []
     return [
@@ -206,6 +215,8 @@ def _answers(route: Route, schemas: _Schemas) -> Json:
         if headers:
             answer["headers"] = headers
         answers[str(status)] = answer
+    if route.etag and route.method == "GET":
+        answers["304"] = {"description": "What the client has is current.", "headers": _answer_headers(route)}
     return answers
 
 

@@ -20,6 +20,8 @@ Q = TypeVar("Q", bound=Query)
 MAX_DEPTH = 32
 LABEL_PREFIX = "label."
 LABEL_FIELD = "label"
+_EMPTY = "must not be empty"
+_TWICE = "is given twice"
 
 
 def read_body(model: type[D], raw: bytes, language: Language) -> D:
@@ -50,21 +52,15 @@ def read_query(model: type[Q], pairs: Iterable[tuple[str, str]], language: Langu
     Read query parameters; fields that hold several values take repeats and commas.
 
     Raises:
-        Malformed: Unknown, repeated, or unreadable parameters, each named.
+        Malformed: Unknown, repeated, empty or unreadable parameters, each named.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, text in pairs:
         if "\x00" in text or "\x00" in name:
             problems.append(Problem(name.replace("\x00", ""), "must not contain the character U+0000"))
-        elif name.startswith(LABEL_PREFIX) and LABEL_FIELD in model.model_fields:
-            values.setdefault(LABEL_FIELD, {})[name.removeprefix(LABEL_PREFIX)] = text
-        elif _holds_several(model, name):
-            values.setdefault(name, []).extend(part.strip() for part in text.split(",") if part.strip())
-        elif name in values:
-            problems.append(Problem(name, "is given twice"))
-        else:
-            values[name] = text
+        elif fault := _take(model, values, name, text):
+            problems.append(Problem(name, fault))
     try:
         query = model.model_validate(values)
     except ValidationError as error:
@@ -118,6 +114,30 @@ def _check_text(text: str) -> None:
     if "\x00" in text:
         public = "the body contains the character U+0000, which cannot be stored"
         raise Unprocessable(public, details=[Problem("body", public)])
+
+
+def _take(model: type[Query], values: dict[str, Any], name: str, text: str) -> str | None:
+    """Put one parameter among *values*; says what is wrong with it."""
+    if name.startswith(LABEL_PREFIX) and LABEL_FIELD in model.model_fields:
+        return _take_label(values.setdefault(LABEL_FIELD, {}), name.removeprefix(LABEL_PREFIX), text)
+    if _holds_several(model, name):
+        parts = [part.strip() for part in text.split(",")]
+        values.setdefault(name, []).extend(filter(None, parts))
+        # No value at all means everything; whoever wrote an empty one meant something else.
+        return None if all(parts) else _EMPTY
+    if name in values:
+        return _TWICE
+    values[name] = text
+    return None
+
+
+def _take_label(labels: dict[str, str], key: str, value: str) -> str | None:
+    if not key:
+        return "must name a label: label.<key>=<value>"
+    if key in labels:
+        return _TWICE
+    labels[key] = value
+    return None if value else _EMPTY
 
 
 def _holds_several(model: type[Query], name: str) -> bool:

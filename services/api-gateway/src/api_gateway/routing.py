@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -31,6 +31,7 @@ from api_gateway.errors import (
     UnknownRoute,
     status_of,
 )
+from api_gateway.etag import is_held
 from api_gateway.language import Language, language_of
 from api_gateway.models.document import Document
 from api_gateway.parts import Parts
@@ -54,7 +55,7 @@ log = structlog.get_logger()
 ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 _NO_BODY_STATUSES = frozenset((204, 304))
-_ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, X-Request-Id, Accept-Language"
+_ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id, Accept-Language"
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
@@ -118,7 +119,7 @@ def _handler(route: Route, parts: Parts, bounds: Bounds) -> Handler:
                 principal = await _admit(route, parts, request)
                 limited = _count(route, parts, principal)
                 call = await _read(route, parts, bounds, request, principal)
-                answer = await route.handler(call)
+                answer = _unless_held(request, await route.handler(call))
         except TimeoutError as error:
             public = "this took too long; try again"
             raise Unavailable(public, retry_after_seconds=1) from error
@@ -189,6 +190,15 @@ async def _read_document(route: Route, bounds: Bounds, request: web.Request, lan
             raise Malformed("a JSON body is needed")
         raw = b"{}"
     return read_body(route.body, raw, language)
+
+
+def _unless_held(request: web.Request, answer: Answer) -> Answer:
+    """Answer 304 instead of what the client has already."""
+    etag = answer.headers.get("ETag")
+    if etag is None or request.method not in {"GET", "HEAD"}:
+        return answer
+    held = is_held(request.headers.get("If-None-Match"), etag)
+    return replace(answer, status=HTTPStatus.NOT_MODIFIED, body=b"") if held else answer
 
 
 def _respond(answer: Answer, limited: Verdict | None) -> web.Response:

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from api_gateway.gateways import NO_GATEWAY
 
 if TYPE_CHECKING:
     from api_gateway.models import system as views
     from servicekit.health import Component, Report
 
-AGENT_STATE = "agent-state"
-OPAMP = "opamp"
+_SAID_ALOUD = frozenset((NO_GATEWAY,))
+"""Sentences of checks that hold no address and may be told to anybody."""
 
 
 def health_view(report: Report, version: str, unix_seconds: int) -> views.HealthReport:
     """
     Compose the public health report.
 
-    What failed is named, why is not: addresses and driver messages are for the ops port. `opamp` stands for the
-    part that knows the agents, under the name it always had.
+    What failed is named, why mostly is not: addresses and driver messages are for the ops port.
     """
-    components = {name: _component_view(component) for name, component in report.components.items()}
     return {
         "status": report.status,
         "timestamp": unix_seconds,
         "version": version,
-        "components": _with_opamp(components),
+        "components": {name: _component_view(component) for name, component in report.components.items()},
     }
-
-
-def _with_opamp(components: Mapping[str, views.ComponentReport]) -> dict[str, views.ComponentReport]:
-    known = components.get(AGENT_STATE)
-    return {**components, OPAMP: known} if known else dict(components)
 
 
 def _component_view(component: Component) -> views.ComponentReport:
     healthy = component.status == "healthy"
+    _, _, sentence = component.message.partition(": ")
+    unwell = sentence if sentence in _SAID_ALOUD else "does not answer"
     return {
         "status": component.status,
-        "message": "ok" if healthy else "does not answer",
+        "message": "ok" if healthy else unwell,
         "latency": f"{component.latency_seconds * 1000:.1f}ms",
     }

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from api_gateway.models.configurations import ConfigurationName
 from api_gateway.models.document import Document, view
-from api_gateway.models.paging import PageQuery
+from api_gateway.models.paging import PageQuery, SearchQuery
 from api_gateway.paging import MAX_LIMIT
 
 AgentSort = Literal[
@@ -22,7 +23,7 @@ HealthState = Literal["unknown", "healthy", "unhealthy"]
 ConfigState = Literal["unset", "applying", "applied", "failed"]
 
 
-class AgentQuery(PageQuery):
+class AgentQuery(SearchQuery):
     """Which agents."""
 
     status: tuple[Status, ...] = ()
@@ -36,9 +37,6 @@ class AgentQuery(PageQuery):
 
     search: Annotated[str, Field(max_length=200)] = ""
     """Case-insensitive part of name, hostname, version or id."""
-
-    q: Annotated[str, Field(max_length=200)] = ""
-    """Short for search."""
 
     label: dict[str, str] = Field(default_factory=dict)
     """label.<key>=<value>, repeated; all must be equal."""
@@ -306,5 +304,5 @@ class ConnectionHistoryPage(TypedDict):
 class Assignment(Document):
     """The configuration an agent should run whatever selectors say."""
 
-    configuration_name: Annotated[str, Field(min_length=1, max_length=253)]
+    configuration_name: ConfigurationName
     """Name of an existing configuration."""

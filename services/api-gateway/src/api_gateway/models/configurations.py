@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 from typing_extensions import TypedDict
 
 from api_gateway.models.document import Document, Query, view
-from api_gateway.models.paging import PageQuery
+from api_gateway.models.paging import PageQuery, SearchQuery
 
 ContentType = Literal["yaml", "json"]
 AttemptStatus = Literal[
@@ -19,7 +20,8 @@ ConfigurationSort = Literal[
     "name", "created_at", "updated_at", "priority", "-name", "-created_at", "-updated_at", "-priority"
 ]
 MAX_LABELS = 64
-MAX_COMPONENTS = 256
+MAX_COMPONENTS = 100
+MAX_COMMENT_LENGTH = 1024
 
 _SERVER_OWNED = frozenset(
     (
@@ -27,7 +29,24 @@ _SERVER_OWNED = frozenset(
         "author", "rolled_back_to",
     )
 )  # fmt: skip
+LabelKey = Annotated[str, Field(min_length=1, max_length=256)]
 LabelText = Annotated[str, Field(max_length=1024)]
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        message = "must be 1 to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+        raise ValueError(message)
+    return name
+
+
+ConfigurationName = Annotated[
+    str,
+    AfterValidator(_check_name),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 128, "pattern": _NAME.pattern}),
+]
+"""As config-service takes it."""
 
 
 class PlatformComponent(Document):
@@ -51,24 +70,24 @@ class ConfigurationDraft(Document):
 
     server_owned = _SERVER_OWNED
 
-    display_name: Annotated[str, Field(max_length=253)] | None = None
-    description: Annotated[str, Field(max_length=10_000)] | None = None
+    display_name: Annotated[str, Field(max_length=256)] | None = None
+    description: Annotated[str, Field(max_length=4096)] | None = None
     content_type: ContentType | None = None
     """How raw_config is written; yaml if never said."""
 
     raw_config: str | None = None
     """What agents receive, at most 1 MiB."""
 
-    selector: Annotated[dict[LabelText, LabelText], Field(max_length=MAX_LABELS)] | None = None
+    selector: Annotated[dict[LabelKey, LabelText], Field(max_length=MAX_LABELS)] | None = None
     """Labels an agent must have, all of them; empty matches nobody."""
 
     priority: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     """The highest wins where several selectors match."""
 
     platform: PlatformDraft | None = None
-    comment: Annotated[str, Field(max_length=2_000, validation_alias=AliasChoices("comment", "change_description"))] = (
-        ""
-    )
+    comment: Annotated[
+        str, Field(max_length=MAX_COMMENT_LENGTH, validation_alias=AliasChoices("comment", "change_description"))
+    ] = ""
     """Why; kept in the history as change_description."""
 
 
@@ -81,7 +100,7 @@ class ConfigurationChange(ConfigurationDraft):
 class NewConfiguration(ConfigurationDraft):
     """A new configuration."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: ConfigurationName
     """Unique, and fixed."""
 
 
@@ -92,14 +111,11 @@ class DryRunQuery(Query):
     """Check and answer what would be, store nothing."""
 
 
-class ConfigurationQuery(PageQuery):
+class ConfigurationQuery(SearchQuery):
     """Which configurations."""
 
     search: Annotated[str, Field(max_length=200)] = ""
     """Case-insensitive part of name or display name."""
-
-    q: Annotated[str, Field(max_length=200)] = ""
-    """Short for search."""
 
     content_type: tuple[ContentType, ...] = ()
     """Any of."""
@@ -135,9 +151,9 @@ class PushTargets(Document):
 class RollbackNote(Document):
     """Why a configuration is rolled back."""
 
-    comment: Annotated[str, Field(max_length=2_000, validation_alias=AliasChoices("comment", "change_description"))] = (
-        ""
-    )
+    comment: Annotated[
+        str, Field(max_length=MAX_COMMENT_LENGTH, validation_alias=AliasChoices("comment", "change_description"))
+    ] = ""
 
 
 @view

@@ -16,7 +16,7 @@ class NewEnrolmentToken(Document):
 
     server_owned = frozenset(("id", "created_at", "created_by", "revoked_at"))
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     """For people."""
 
     lifetime_seconds: Annotated[int, Field(ge=0, le=10 * 365 * 24 * 3600)] = 0

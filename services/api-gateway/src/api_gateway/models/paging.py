@@ -32,3 +32,20 @@ class PageQuery(Query):
             message = "give cursor or offset, not both"
             raise ValueError(message)
         return self
+
+
+class SearchQuery(PageQuery):
+    """Which part of what is found."""
+
+    search: Annotated[str, Field(max_length=200)] = ""
+    """Case-insensitive part of a name."""
+
+    q: Annotated[str, Field(max_length=200)] = ""
+    """Short for search."""
+
+    @model_validator(mode="after")
+    def _one_way_to_search(self) -> SearchQuery:
+        if {"q", "search"} <= self.model_fields_set:
+            message = "give q or search, not both"
+            raise ValueError(message)
+        return self

@@ -9,7 +9,7 @@ import structlog
 from api_gateway import metrics
 from api_gateway.compose import agents as compose
 from api_gateway.compose.configurations import attempt_page_view
-from api_gateway.errors import UnknownAgent
+from api_gateway.errors import AgentNotFound
 from api_gateway.models import agents as views
 from api_gateway.models.configurations import ApplyHistoryPage, AttemptQuery
 from api_gateway.models.paging import NoQuery, PageQuery
@@ -19,7 +19,7 @@ from api_gateway.permissions import Permission
 from api_gateway.registry import Answer, Call, Registry
 from contracts.ids import AgentUid, parse_uid
 from fleet.api.v1 import agent_state_pb2, config_service_pb2
-from servicekit.errors import Unavailable
+from servicekit.errors import Problem, Unavailable
 
 log = structlog.get_logger()
 
@@ -154,8 +154,9 @@ async def get_active_connection(call: Call[NoQuery, None]) -> Answer:
 )
 async def list_agent_attempts(call: Call[AttemptQuery, None]) -> Answer:
     """List every attempt to make the agent run a configuration, newest first."""
-    query = call.query
-    reply = await call.parts.configurations.list_attempts(call.tenant_id, query, uid=_uid(call))
+    query, uid = call.query, _uid(call)
+    await call.parts.agents.check_known(call.tenant_id, uid)
+    reply = await call.parts.configurations.list_attempts(call.tenant_id, query, uid=uid)
     page = attempt_page_view(reply, limit=query.limit, offset=query.offset)
     return Answer(page, headers=_link(call, page["next_cursor"]))
 
@@ -172,7 +173,7 @@ async def get_agent_configuration(call: Call[NoQuery, None]) -> Answer:
     uid = _uid(call)
     known = await call.parts.configurations.of_agents(call.tenant_id, [uid])
     if uid not in known:
-        raise UnknownAgent("there is no such agent")
+        raise AgentNotFound
     return Answer(compose.agent_configuration_view(known[uid]))
 
 
@@ -248,7 +249,7 @@ def _uid(call: Call[Any, Any]) -> AgentUid:
     try:
         return parse_uid(call.path["id"])
     except ValueError as error:
-        raise UnknownAgent(f"there is no such agent: {error}") from error
+        raise AgentNotFound(details=[Problem("id", str(error))]) from error
 
 
 def _link(call: Call[Any, Any], next_cursor: str | None) -> dict[str, str]:

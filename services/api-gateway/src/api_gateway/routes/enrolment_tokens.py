@@ -22,7 +22,6 @@ _ROOT = "/api/v1/enrolment-tokens"
     tag=_TAG,
     body=views.NewEnrolmentToken,
     answers={201: views.CreatedEnrolmentToken},
-    errors=(409,),
 )
 async def create_enrolment_token(call: Call[NoQuery, views.NewEnrolmentToken]) -> Answer:
     """Make an enrolment token; its secret is told once, here."""

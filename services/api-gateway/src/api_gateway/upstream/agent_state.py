@@ -49,6 +49,10 @@ class AgentState(Asking):
         request = messages.GetAgentRequest(tenant_id=tenant_id, instance_uid=uid)
         return (await self.ask(subjects.GET_AGENT, request)).agent
 
+    async def check_known(self, tenant_id: str, uid: AgentUid) -> None:
+        """Make sure that there is such an agent, without fetching all it reported; NotFound when there is none."""
+        await self.list_connections(tenant_id, uid, PageQuery(limit=1))
+
     async def delete_agent(self, tenant_id: str, uid: AgentUid) -> None:
         """Forget an agent and close its connection; NotFound when there is none."""
         request = messages.DeleteAgentRequest(tenant_id=tenant_id, instance_uid=uid)
