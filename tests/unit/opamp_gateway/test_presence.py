@@ -98,13 +98,36 @@ async def test_long_list_is_cut_into_several_beats(monkeypatch: pytest.MonkeyPat
 
 
 async def test_lost_bus_does_not_stop_the_beat() -> None:
-    """A beat nobody hears is no error; the last one says that the gateway leaves."""
+    """A beat nobody hears is no error, and whom it named is named by the next; the last one says so."""
     listener = Listener()
     presence = Presence(listener.say, "gw", FakeClock())
+    heard(presence, UID, 5)
+    heard(presence, OTHER, 6)
     listener.away = True
-    await presence.beat(0)
+    await presence.beat(2)
+    await presence.beat(2)
     listener.away = False
 
-    await presence.beat(0, leaving=True)
+    await presence.beat(2, leaving=True)
 
     assert [beat.leaving for beat in listener.beats] == [True]
+    assert [(entry.uids, list(entry.epochs)) for entry in listener.beats[0].heard] == [(UID + OTHER, [5, 6])]
+
+
+async def test_agent_heard_while_a_beat_fails_is_named_once() -> None:
+    """It stands in line already."""
+    listener = Listener()
+    presence = Presence(listener.say, "gw", FakeClock())
+    holder = heard(presence, UID, 5)
+
+    async def fail(_: bytes) -> None:
+        holder.heard = True
+        presence.heard.append(holder)
+        raise Unavailable("away")
+
+    presence._say = fail
+    await presence.beat(1)
+    presence._say = listener.say
+    await presence.beat(1)
+
+    assert list(listener.beats[0].heard[0].epochs) == [5]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from opamp_gateway.connections import Holder
+    from opamp_gateway.session import Session
     from servicekit.clock import Clock
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Presence:
         """Say one beat; what a lost bus swallowed is said again with the next one."""
         heard, self.heard = self.heard, []
         now = self._clock.monotonic()
-        tenants: dict[str, list[tuple[bytes, int]]] = {}
+        tenants: dict[str, list[tuple[Holder, Session]]] = {}
         again: list[Holder] = []
         for holder in heard:
             holder.last_heard = now
@@ -54,28 +55,38 @@ class Presence:
                 holder.heard = False
             elif session.epoch:
                 holder.heard = False
-                tenants.setdefault(session.tenant_id, []).append((session.uid, session.epoch))
+                tenants.setdefault(session.tenant_id, []).append((holder, session))
             else:
                 again.append(holder)
         self.heard.extend(again)
-        for beat in self._beats(tenants, connections):
+        for beat, named in self._beats(tenants, connections):
             beat.leaving = leaving
             try:
                 await self._say(beat.SerializeToString())
             except ServiceError as error:
                 log.debug("presence_not_said", error=error.public)
+                self._again(named)
 
-    def _beats(self, tenants: dict[str, list[tuple[bytes, int]]], connections: int) -> list[presence_pb2.Presence]:
+    def _again(self, holders: list[Holder]) -> None:
+        """Name *holders* with the next beat, unless they were heard again and will be anyway."""
+        for holder in holders:
+            if not holder.heard:
+                holder.heard = True
+                self.heard.append(holder)
+
+    def _beats(
+        self, tenants: dict[str, list[tuple[Holder, Session]]], connections: int
+    ) -> list[tuple[presence_pb2.Presence, list[Holder]]]:
         """Pack who was heard from into as many beats as they need, at least one."""
-        beats = []
+        beats: list[tuple[presence_pb2.Presence, list[Holder]]] = []
         for tenant_id, agents in tenants.items():
             for start in range(0, len(agents), MAX_PER_BEAT):
                 some = agents[start : start + MAX_PER_BEAT]
                 beat = presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections)
                 beat.heard.add(
                     tenant_id=tenant_id,
-                    uids=b"".join(uid for uid, _ in some),
-                    epochs=[epoch for _, epoch in some],
+                    uids=b"".join(session.uid for _, session in some),
+                    epochs=[session.epoch for _, session in some],
                 )
-                beats.append(beat)
-        return beats or [presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections)]
+                beats.append((beat, [holder for holder, _ in some]))
+        return beats or [(presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections), [])]
