@@ -99,19 +99,22 @@ async def test_long_list_is_cut_into_several_beats(monkeypatch: pytest.MonkeyPat
 
 async def test_lost_bus_does_not_stop_the_beat() -> None:
     """A beat nobody hears is no error, and whom it named is named by the next; the last one says so."""
-    listener = Listener()
-    presence = Presence(listener.say, "gw", FakeClock())
-    heard(presence, UID, 5)
-    heard(presence, OTHER, 6)
+    listener, clock = Listener(), FakeClock()
+    presence = Presence(listener.say, "gw", clock)
+    holder = heard(presence, UID, 5)
+    gone = heard(presence, OTHER, 6)
     listener.away = True
     await presence.beat(2)
+    await clock.advance(3)
     await presence.beat(2)
+    assert (holder.heard, holder.last_heard) == (False, 1000.0)
+    gone.session = None
     listener.away = False
 
     await presence.beat(2, leaving=True)
 
     assert [beat.leaving for beat in listener.beats] == [True]
-    assert [(entry.uids, list(entry.epochs)) for entry in listener.beats[0].heard] == [(UID + OTHER, [5, 6])]
+    assert [(entry.uids, list(entry.epochs)) for entry in listener.beats[0].heard] == [(UID, [5])]
 
 
 async def test_agent_heard_while_a_beat_fails_is_named_once() -> None:

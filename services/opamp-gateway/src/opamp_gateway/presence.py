@@ -42,6 +42,9 @@ class Presence:
         self.heard: list[Holder] = []
         """Holders whose `heard` is set; whoever sets it appends."""
 
+        self._unsaid: dict[Holder, None] = {}
+        """Holders a failed beat named; `heard` stays clear, or a dead peer would seem alive until the bus is back."""
+
     async def beat(self, connections: int, *, leaving: bool = False) -> None:
         """Say one beat; what a lost bus swallowed is said again with the next one."""
         heard, self.heard = self.heard, []
@@ -59,20 +62,18 @@ class Presence:
             else:
                 again.append(holder)
         self.heard.extend(again)
+        unsaid, self._unsaid = self._unsaid, {}
+        for holder in unsaid.keys() - set(heard):
+            session = holder.session
+            if session is not None and not session.closed and session.epoch:
+                tenants.setdefault(session.tenant_id, []).append((holder, session))
         for beat, named in self._beats(tenants, connections):
             beat.leaving = leaving
             try:
                 await self._say(beat.SerializeToString())
             except ServiceError as error:
                 log.debug("presence_not_said", error=error.public)
-                self._again(named)
-
-    def _again(self, holders: list[Holder]) -> None:
-        """Name *holders* with the next beat, unless they were heard again and will be anyway."""
-        for holder in holders:
-            if not holder.heard:
-                holder.heard = True
-                self.heard.append(holder)
+                self._unsaid.update(dict.fromkeys(named))
 
     def _beats(
         self, tenants: dict[str, list[tuple[Holder, Session]]], connections: int
