@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import RedisError
 
+from config_service import target_store
+from config_service.contents import Contents
+from config_service.registry import LOOK_SECONDS, RegistryDesk
+from config_service.selector import Reason
+from config_service.target import Desired, Target
 from contracts import registry
 from contracts.subjects import CONTENT_BUCKET
+from servicekit.bus import Bus
 from servicekit.cache import connect_redis
+from servicekit.clock import FakeClock
 from world.facts import uid_of
 
 from .conftest import TENANT, FakeAgent
@@ -14,6 +24,7 @@ from .conftest import TENANT, FakeAgent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    import asyncpg
     from redis.asyncio import Redis
 
     from devstack.redis import RedisServer
@@ -90,3 +101,85 @@ async def test_restarted_redis_is_filled_again(
         return [await desired(redis, agent.uid) for agent in (first, second)] == [made.config_hash] * 2
 
     await eventually(is_filled, within=20)
+
+
+HASH = b"h" * 32
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock that moves when told to."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def desk(redis: Redis, pool: asyncpg.Pool, nats_url: str, clock: FakeClock) -> AsyncIterator[RegistryDesk]:
+    """Give a desk that just began."""
+    bus = await Bus.connect(nats_url, name="test")
+    yield RegistryDesk(redis, pool, Contents(pool, bus), clock)
+    await bus.close()
+
+
+async def committed(pool: asyncpg.Pool, number: int, generation: int, config_hash: bytes = HASH) -> bytes:
+    """Store an agent whose entry nobody wrote: its writer was killed after commit."""
+    desired_ = Desired("a", 1, config_hash) if config_hash else None
+    target = Target(
+        TENANT, uid_of(number), capabilities=2, desired=desired_, reason=Reason.SELECTOR, generation=generation
+    )
+    async with pool.acquire() as connection, connection.transaction():
+        await target_store.save(connection, TENANT, {}, [target])
+    return target.uid
+
+
+async def test_everything_is_announced_after_a_start(desk: RegistryDesk, redis: Redis, pool: asyncpg.Pool) -> None:
+    """However old: a process may have died between commit and write while Redis lived on."""
+    await desk.fill()
+    old = await committed(pool, 1, 1)
+    await desk.fill()
+    assert await desired(redis, old) is None
+
+    await RegistryDesk(redis, pool, desk._contents, FakeClock()).fill()
+
+    assert await desired(redis, old) == HASH
+
+
+async def test_recent_change_of_a_process_that_died_is_announced(
+    desk: RegistryDesk, redis: Redis, pool: asyncpg.Pool
+) -> None:
+    """Another replica committed and was killed: the one that fills writes it, also that nothing is desired."""
+    await desk.fill()
+    moment = int(time.time() * 1000)
+    wanted, unwanted = await committed(pool, 1, moment), await committed(pool, 2, moment, b"")
+    await redis.hset(
+        registry.entry_key(TENANT, unwanted), mapping={registry.DESIRED: HASH, registry.DESIRED_VERSION: 5}
+    )
+
+    await desk.fill()
+
+    assert await desired(redis, wanted) == HASH
+    assert await desired(redis, unwanted) == b""
+
+
+async def test_what_could_not_be_written_is_kept(
+    desk: RegistryDesk,
+    clock: FakeClock,
+    redis: Redis,
+    redis_server: RedisServer,
+    eventually: Callable[..., Awaitable[object]],
+) -> None:
+    """By whichever replica it was: it writes it itself once Redis answers."""
+    redis_server.kill()
+    desk.put([(TENANT, uid_of(1), HASH, 7)])
+    writing = asyncio.create_task(desk.run())
+    await eventually(lambda: clock._sleepers, within=10)
+    redis_server.start()
+
+    async def is_written() -> bool:
+        await clock.advance(LOOK_SECONDS)
+        try:
+            return await desired(redis, uid_of(1)) == HASH
+        except (OSError, RedisError):
+            return False
+
+    await eventually(is_written, within=20)
+    writing.cancel()

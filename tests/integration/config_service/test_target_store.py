@@ -128,14 +128,20 @@ async def test_counts_come_by_state(pool: asyncpg.Pool) -> None:
 
 
 async def test_what_the_registry_should_say(pool: asyncpg.Pool) -> None:
-    """In order, page by page; quarantined contents are kept from gateways."""
-    await stored(pool, agent(1, generation=7), agent(2, failed_hashes=(H1,)), agent(3, desired=None))
+    """In order, page by page; quarantined contents are kept from gateways, unwanted ones taken back."""
+    await stored(
+        pool,
+        agent(1, generation=7),
+        agent(2, generation=1, failed_hashes=(H1,)),
+        agent(3, generation=2, desired=None),
+        agent(4, desired=None),
+    )
 
     first = await target_store.to_announce(pool, ("", b""), 1)
     rest = await target_store.to_announce(pool, (first[0][0], first[0][1]), 10)
 
     assert first == [(TENANT, agent(1).uid, H1, 7)]
-    assert rest == [(TENANT, agent(2).uid, b"", 0)]
+    assert rest == [(TENANT, agent(2).uid, b"", 1), (TENANT, agent(3).uid, b"", 2)]
 
 
 async def test_forgetting_is_fenced(pool: asyncpg.Pool) -> None:

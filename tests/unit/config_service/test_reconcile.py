@@ -564,3 +564,59 @@ def test_replace_refuses_unknown_fields() -> None:
     """A typing error is found at once."""
     with pytest.raises(TypeError, match="no such field: conected"):
         replace(Target("default", b"a" * 16), conected=True)
+
+
+# --- gateways that know an older wish ----------------------------------------------------------------------
+
+
+def test_stale_offer_is_followed_by_the_desired_one() -> None:
+    """The registry held the old content when the agent came back: not its choice, so nothing is quarantined."""
+    play = applied(H1).desire(H2).deliver(H2).report(Reported.APPLYING, H2).report(Reported.APPLIED, H2)
+    play.connect().wait(5)
+    offers = play.offers
+
+    play.deliver(H1)
+    assert play.target.misled
+    assert play.offers == offers + 1
+    play.deliver(H2).wait(10).report(Reported.APPLIED, H1)
+    assert play.target.failed_hashes == ()
+    play.report(Reported.APPLYING, H2).report(Reported.APPLIED, H2)
+    assert play.stands() is State.APPLIED
+    assert AttemptStatus.ROLLED_BACK_BY_AGENT not in play.closed
+
+
+@pytest.mark.parametrize("said", [Reported.APPLYING, Reported.APPLIED])
+def test_stale_offer_applied_over_the_desired_is_no_rollback(said: Reported) -> None:
+    """It arrived while the desired one was tried or soaked; the agent did as told."""
+    play = Play().connect().desire(H2).deliver(H1).deliver(H2).report(said, H2)
+    offers = play.offers
+
+    play.report(Reported.APPLIED, H1)
+
+    assert play.target.failed_hashes == ()
+    assert play.offers == offers + 1
+
+
+def test_agent_that_goes_back_to_a_stale_content_twice_chose_it() -> None:
+    """Once is our doing; a content that does not work is not pressed on it for ever."""
+    play = Play().connect().desire(H2).deliver(H1).deliver(H2).report(Reported.APPLYING, H2)
+    play.report(Reported.APPLIED, H1).deliver(H2).report(Reported.APPLYING, H2).report(Reported.APPLIED, H1)
+
+    assert play.target.attempt_status is AttemptStatus.ROLLED_BACK_BY_AGENT
+    assert play.target.failed_hashes == (H2,)
+
+
+def test_content_delivered_when_it_was_wanted_is_no_excuse() -> None:
+    """What ran before the change reached it as it should; going back to that is a rollback."""
+    play = applied(H1).desire(H2).deliver(H2).report(Reported.APPLYING, H2).report(Reported.APPLIED, H1)
+
+    assert play.target.failed_hashes == (H2,)
+
+
+def test_stale_delivery_of_an_older_connection_changes_nothing() -> None:
+    """Its last words came late."""
+    play = Play().connect().desire(H2)
+    play.connect()
+    late = reconcile.on_delivered(play.target, (1, 9), config_hash=H1, now=play.now)
+
+    assert (late.stray_hashes, late.misled) == ((), False)

@@ -103,9 +103,9 @@ class Distribution:
             old = before.get(moved.uid)
             target, action = plan(moved, now, cause=cause, requested_by=requested_by, policy=self.policy)
             announced = old.registry_hash if old is not None else b""
-            if target.registry_hash != announced:
+            if target.registry_hash != announced or target.misled:
                 # Milliseconds, so that an agent that was deleted, or a database that was restored, is not behind.
-                target = replace(target, generation=max(target.generation + 1, int(now.timestamp() * 1000)))
+                target = replace(target, misled=False, generation=_next_generation(target, now))
                 effects.entries.append((tenant_id, target.uid, target.registry_hash, target.generation))
             if action is not Action.NOTHING:
                 effects.orders.append(_order(target, action))
@@ -145,6 +145,10 @@ class Distribution:
                     await self.settle(connection, tenant_id, before, after, now, cause=cause, requested_by=requested_by)
                 )
         return effects
+
+
+def _next_generation(target: Target, now: datetime) -> int:
+    return max(target.generation + 1, int(now.timestamp() * 1000))
 
 
 def _order(target: Target, action: Action) -> Order:

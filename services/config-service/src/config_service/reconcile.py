@@ -153,12 +153,17 @@ def on_effective_config(target: Target, fence: Fence, *, compared_with: bytes, h
 
 
 def on_delivered(target: Target, fence: Fence, *, config_hash: bytes, now: datetime) -> Target:
-    """Take that an offer left the gateway for the agent."""
+    """
+    Take that an offer left the gateway for the agent.
+
+    Another content than the desired one means that the gateway knew an older wish: the registry is told again,
+    and the desired content is offered after it. What the agent then says of the other is not its own choice.
+    """
     if not _is_fresh(target, DELIVERY, fence):
         return target
     target = _fenced(target, DELIVERY, fence)
     if target.desired is None or target.desired.config_hash != config_hash:
-        return target
+        return _misled(target, fence, config_hash) if fence[0] == target.epoch else target
     if target.attempt is None and not target.runs_desired:
         # The gateway was faster: it found the hash in the registry when the agent came.
         target = replace(target, attempt=_attempt(target, Cause.CONNECT, ""))
@@ -414,13 +419,38 @@ def _answered(target: Target, status: Reported, error: str, now: datetime) -> Ta
             return target
 
 
+def _misled(target: Target, fence: Fence, config_hash: bytes) -> Target:
+    """A content that it should not run reached the agent: have the desired one follow it."""
+    target = replace(target, misled=True)
+    if len(config_hash) == HASH_BYTES:
+        target = replace(target, stray_hashes=remembered(target.stray_hashes, config_hash))
+    match target.attempt_status:
+        case AttemptStatus.PENDING if target.offer_count == 0:
+            return replace(target, retry_at=None)
+        case AttemptStatus.OFFERED if target.delivered:
+            return replace(target, delivered_epoch=0, offer_count=0, retry_at=None)
+        case AttemptStatus.APPLYING | AttemptStatus.APPLIED | AttemptStatus.NONE:
+            if target.reports_desired and fence > target.fences.get(STATUS, (0, 0)):
+                target = replace(target, reported_hash=b"", reported=Reported.UNSET, reported_error="")
+            return target if target.runs_desired else _without_attempt(target)
+        case _:
+            return target
+
+
 def _displaced(before: Target, target: Target, now: datetime, policy: Policy) -> Target:
     """The agent speaks about another content than the desired one, or says it has none."""
     assert target.desired is not None  # noqa: S101 - callers looked
+    wanted = target.desired.config_hash
     attempt = target.attempt
     if attempt is None:
         return target
     ran_it = attempt.status is AttemptStatus.APPLIED
+    if target.reported is Reported.APPLIED and target.reported_hash in target.stray_hashes:
+        # We sent it there. Once: should it go back to that content again, it chose to.
+        strays = tuple(known for known in target.stray_hashes if known != target.reported_hash)
+        target = replace(target, stray_hashes=strays)
+        tried_it = ran_it or attempt.status is AttemptStatus.APPLYING
+        return _without_attempt(target) if tried_it else target
     if target.reported is Reported.APPLIED and target.reported_hash:
         tried_it = attempt.status is AttemptStatus.APPLYING or (ran_it and not attempt.confirmed)
         ignored_it = (
@@ -429,7 +459,7 @@ def _displaced(before: Target, target: Target, now: datetime, policy: Policy) ->
             and now >= _since(before, now) + policy.crossing
         )
         if tried_it or ignored_it:
-            failed = remembered(target.failed_hashes, target.desired.config_hash)
+            failed = remembered(target.failed_hashes, wanted)
             told = f"the agent went back to {target.reported_hash.hex()[:12]}"
             return _with_status(replace(target, failed_hashes=failed), AttemptStatus.ROLLED_BACK_BY_AGENT, error=told)
     if ran_it and target.reported in (Reported.APPLIED, Reported.UNSET):
@@ -451,6 +481,7 @@ def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy
         gateway_id=gateway_id,
         connected=True,
         offer_count=0,
+        stray_hashes=(),
         # One that runs it was asked what is in effect; that it comes back is no reason to ask again.
         probed=target.probed and target.attempt_status is AttemptStatus.APPLIED,
         timeouts=0,

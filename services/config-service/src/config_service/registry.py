@@ -1,8 +1,10 @@
 """
 The desired hash in the connection registry, so that a gateway can answer an agent's first message with it.
 
-A cache: written after commit, a lower generation never replaces a higher one. Whatever could not be written
-is announced again as soon as Redis answers; a Redis that was restarted or flushed is filled again.
+A cache: written after commit, a lower generation never replaces a higher one. What could not be written is kept
+and written once Redis answers. Between commit and write a process may die: so everything is announced after a
+start, and what changed of late is announced again and again, whichever process changed it. A Redis that was
+restarted or flushed is filled again.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ log = structlog.get_logger()
 
 CHUNK = 500
 LOOK_SECONDS = 5.0
+RECENT_SECONDS = 300.0
+"""A change is announced again for this long: longer than a transaction or a change of leader takes."""
+
 MARKER = "fleet:v1:config-service:announced"
 
 _SCRIPT = f"""
@@ -67,7 +72,8 @@ class RegistryDesk:
         self._script = redis.register_script(_SCRIPT)
         self._waiting: dict[tuple[str, bytes], Entry] = {}
         self._wake = asyncio.Event()
-        self._is_behind = False
+        self._is_behind = True
+        self._announced: dict[tuple[str, bytes], int] = {}
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Queue entries; the newest generation of an agent counts."""
@@ -87,10 +93,12 @@ class RegistryDesk:
             try:
                 await self.write(entries)
             except CacheError as error:
-                # Everything is announced again once Redis answers: see keep_filled.
-                self._is_behind = True
-                metrics.REGISTRY_WRITES.labels("failed").inc(len(entries))
-                log.warning("registry_not_written", agents=len(entries), error=str(error) or type(error).__name__)
+                await self._keep(entries, error)
+            except Exception as error:
+                # The database, which knows the contents, or a fault of ours.
+                if not is_transient(error):
+                    raise
+                await self._keep(entries, error)
 
     async def write(self, entries: Iterable[Entry]) -> None:
         """
@@ -115,20 +123,11 @@ class RegistryDesk:
             metrics.REGISTRY_WRITES.labels("written").inc(len(chunk))
 
     async def keep_filled(self) -> None:
-        """
-        Announce everything again whenever Redis was restarted, flushed or missed something; for ever.
-
-        The marker holds the server's run id: gone after a flush, another after a restart, whatever a snapshot
-        brought back.
-        """
+        """Announce what the registry may lack, for ever: everything at first, for nobody knows what was missed."""
+        self._is_behind = True
         while True:
             try:
-                run_id = (await self._redis.info("server"))["run_id"].encode()
-                if self._is_behind or await self._redis.get(MARKER) != run_id:
-                    self._is_behind = False
-                    count = await self._announce_all()
-                    await self._redis.set(MARKER, run_id)
-                    log.info("registry_filled", agents=count)
+                await self.fill()
             except CacheError as error:
                 self._is_behind = True
                 log.debug("registry_away", error=str(error) or type(error).__name__)
@@ -138,16 +137,48 @@ class RegistryDesk:
                 self._is_behind = True
             await self._clock.sleep(LOOK_SECONDS)
 
-    async def _announce_all(self) -> int:
+    async def fill(self) -> None:
+        """
+        Announce everything when Redis was restarted, flushed or missed something, else what changed of late.
+
+        The marker holds the server's run id: gone after a flush, another after a restart, whatever a snapshot
+        brought back.
+
+        Raises:
+            RedisError, OSError: Redis does not answer; some may be written.
+        """
+        run_id = (await self._redis.info("server"))["run_id"].encode()
+        if self._is_behind or await self._redis.get(MARKER) != run_id:
+            count = await self._announce(0.0)
+            self._is_behind = False
+            await self._redis.set(MARKER, run_id)
+            log.info("registry_filled", agents=count)
+        else:
+            await self._announce(RECENT_SECONDS)
+
+    async def _announce(self, recent_seconds: float) -> int:
+        """Write what changed in so many seconds and was not announced by us yet; 0 = everything."""
+        known = self._announced if recent_seconds else {}
+        seen: dict[tuple[str, bytes], int] = {}
         after: tuple[str, bytes] = ("", b"")
         count = 0
-        while True:
-            entries = await target_store.to_announce(self._pool, after, CHUNK)
-            if not entries:
-                return count
-            await self.write(entries)
-            count += len(entries)
+        while entries := await target_store.to_announce(self._pool, after, CHUNK, recent_seconds=recent_seconds):
+            news = [entry for entry in entries if known.get((entry[0], entry[1])) != entry[3]]
+            await self.write(news)
+            count += len(news)
+            if recent_seconds:
+                seen.update({(entry[0], entry[1]): entry[3] for entry in entries})
             after = entries[-1][0], entries[-1][1]
+        self._announced = seen
+        return count
+
+    async def _keep(self, entries: Iterable[Entry], error: Exception) -> None:
+        """Put back what could not be written, and wait: this process may not be the one that fills."""
+        kept = list(entries)
+        metrics.REGISTRY_WRITES.labels("failed").inc(len(kept))
+        log.warning("registry_not_written", agents=len(kept), error=str(error) or type(error).__name__)
+        self.put(kept)
+        await self._clock.sleep(LOOK_SECONDS)
 
     async def _store(self, tenant_id: str, config_hash: bytes) -> None:
         try:

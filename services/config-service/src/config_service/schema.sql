@@ -118,7 +118,10 @@ CREATE TABLE agent_target (
     due_at           timestamptz,
     state            text        NOT NULL,
     updated_at       timestamptz NOT NULL DEFAULT now(),
+    -- 32 bytes each, newest last: what reached the agent on its present connection though it should not run it.
+    stray_hashes     bytea       NOT NULL DEFAULT '',
     PRIMARY KEY (tenant_id, uid)
 );
 CREATE INDEX agent_target_due ON agent_target (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_target_desired ON agent_target (tenant_id, desired_name);
+CREATE INDEX agent_target_generation ON agent_target (generation);

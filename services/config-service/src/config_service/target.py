@@ -161,11 +161,17 @@ class Target:
     failed_hashes: tuple[bytes, ...] = ()
     """Contents this agent refused, rolled back or never answered; newest last."""
 
+    stray_hashes: tuple[bytes, ...] = ()
+    """Contents that reached the agent on its present connection though it should not run them; newest last."""
+
     due_at: datetime | None = None
     """When to look at this agent again without being told anything."""
 
     closed: tuple[Attempt, ...] = ()
     """Attempts that ended in this transaction; not part of the row."""
+
+    misled: bool = False
+    """Whether a gateway was heard to offer something else: the registry must be told; not part of the row."""
 
     @property
     def accepts(self) -> bool:

@@ -94,6 +94,7 @@ _SAVE_COLUMNS = {
     "effective_hash": "bytea",
     "effective_holds": "boolean",
     "failed_hashes": "bytea",
+    "stray_hashes": "bytea",
     "due_at": "timestamptz",
     "state": "text",
 }
@@ -132,8 +133,11 @@ GROUP BY 1
 
 _ANNOUNCE = """
 SELECT tenant_id, uid, desired_name, desired_hash, capabilities, failed_hashes, generation FROM agent_target
-WHERE desired_name <> '' AND (tenant_id, uid) > ($1, $2) ORDER BY tenant_id, uid LIMIT $3
+WHERE generation > $4 AND (tenant_id, uid) > ($1, $2) ORDER BY tenant_id, uid LIMIT $3
 """
+
+# A generation is the moment of the change, in milliseconds.
+_SINCE = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint"
 
 _CLOCK = "SELECT clock_timestamp()"
 
@@ -281,10 +285,22 @@ async def drift(connection: Connection | asyncpg.Pool) -> dict[str, int]:
 
 
 async def to_announce(
-    connection: Connection | asyncpg.Pool, after: tuple[str, bytes], limit: int
+    connection: Connection | asyncpg.Pool, after: tuple[str, bytes], limit: int, *, recent_seconds: float = 0.0
 ) -> list[tuple[str, bytes, bytes, int]]:
-    """List (tenant, uid, hash for the registry, generation) of agents that should run something, in order."""
-    rows = await connection.fetch(_ANNOUNCE, *after, limit)
+    """
+    List (tenant, uid, hash for the registry, generation) of agents the registry was ever to know of, in order.
+
+    Args:
+        connection: Where to read.
+
+        after: (tenant, uid) of the last one of the page before.
+
+        limit: Most per page.
+
+        recent_seconds: Only those whose entry changed in so many seconds; 0 = all.
+    """
+    since = await connection.fetchval(_SINCE, int(recent_seconds * 1000)) if recent_seconds else 0
+    rows = await connection.fetch(_ANNOUNCE, *after, limit, since)
     return [
         (
             row["tenant_id"],
@@ -329,6 +345,7 @@ def _columns(targets: Sequence[Target]) -> list[list[object]]:
             target.effective_hash,
             target.effective_holds,
             b"".join(target.failed_hashes),
+            b"".join(target.stray_hashes),
             target.due_at,
             target.state.value,
         )
@@ -368,6 +385,7 @@ def _target(row: asyncpg.Record) -> Target:
         effective_hash=row["effective_hash"],
         effective_holds=row["effective_holds"],
         failed_hashes=_hashes(row["failed_hashes"]),
+        stray_hashes=_hashes(row["stray_hashes"]),
         due_at=row["due_at"],
     )
 
