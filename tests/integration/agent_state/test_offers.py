@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_state import metrics
 from agent_state.offers import FIRST_PAUSE_SECONDS, MAX_TRIES, FullStateAsker, Offers, Target
 from contracts import subjects
 from fleet.events.v1 import facts_pb2 as facts
@@ -60,6 +61,44 @@ async def test_when_the_gateway_is_gone_all_are_asked(bus: Bus, eventually: Call
 
     await eventually(lambda: len(heard) == 1)
     assert heard[0].kind == facts.OFFER_KIND_REPORT_FULL_STATE
+
+
+async def test_unreadable_answer_is_no_answer(bus: Bus, eventually: Callable[..., Awaitable[object]]) -> None:
+    """A gateway that answers in bytes that mean nothing is counted, and all are asked instead."""
+    heard: list[Offer] = []
+
+    async def gateway(message: BusMessage) -> None:
+        await bus.publish(message.reply_to, b"\xff\xff")
+
+    async def everyone(message: BusMessage) -> None:
+        heard.append(Offer.FromString(message.payload))
+
+    await bus.subscribe(subjects.offer("gw-1"), gateway)
+    await bus.subscribe(subjects.OFFER_ALL, everyone)
+    unreadable = metrics.OFFERS.labels("close", "unreadable")
+    before = unreadable._value.get()
+
+    await Offers(bus).close([TARGET])
+
+    await eventually(lambda: len(heard) == 1)
+    assert unreadable._value.get() == before + 1
+
+
+@pytest.mark.parametrize("gateway_id", ["gw 1", "gw-1\r\nPING", "*", ">", "gw\x00"])
+async def test_gateway_that_cannot_be_addressed_is_passed_over(
+    bus: Bus, gateway_id: str, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """A name that does not fit into a subject goes into none: all are asked, and the connection stays whole."""
+    heard: list[Offer] = []
+
+    async def everyone(message: BusMessage) -> None:
+        heard.append(Offer.FromString(message.payload))
+
+    await bus.subscribe("fleet.v1.offer.>", everyone)
+    await Offers(bus).close([Target("default", uid_of(1), 5, gateway_id)])
+
+    await eventually(lambda: len(heard) == 1)
+    assert bus.generation == 0
 
 
 async def test_agents_without_description_are_asked_ever_more_patiently(pool: asyncpg.Pool, apply: Applier) -> None:

@@ -182,6 +182,20 @@ async def test_contradictory_beats_are_refused(ear: Ear) -> None:
         await ear.listener.hear(BusMessage("s", b"\xff"))
 
 
+async def test_impossible_tenant_is_left_out_and_counted(pool: asyncpg.Pool, apply: Applier, ear: Ear) -> None:
+    """A tenant no database would take ends nothing: its agents are dropped, the rest of the beat is written down."""
+    await apply(batch(connected(uid_of(1), 5)))
+    await pool.execute(AGO)
+    refused = metrics.HEARD_REFUSED._value.get()
+    groups = [HeardFrom(tenant_id=name, uids=uid_of(1), epochs=[5]) for name in ("a\x00", "", "A b", "default")]
+
+    await ear.listener.hear(BusMessage("s", Presence(gateway_id="gw-1", heard=groups).SerializeToString()))
+    await ear.listener.flush()
+
+    assert await pool.fetchval("SELECT last_seen_at > now() - interval '5 s' FROM agent_presence")
+    assert metrics.HEARD_REFUSED._value.get() == refused + 3
+
+
 async def test_what_could_not_be_written_waits(
     pool: asyncpg.Pool, apply: Applier, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,20 @@ async def test_a_question_is_answered(bus: Bus) -> None:
     assert answer.value == "hello agent"
 
 
+async def test_an_answer_that_cannot_be_read_is_none(bus: Bus) -> None:
+    """Bytes that mean nothing, and errors that are none, look to the caller like a service that is away."""
+
+    async def babble(message: BusMessage) -> None:
+        headers = {"Fleet-Error-Kind": "nonsense"} if b"error" in message.payload else None
+        await bus.publish(message.reply_to, b"\xff\xff", headers)
+
+    await bus.subscribe(Greet.subject, babble)
+
+    for question in ("agent", "error"):
+        with pytest.raises(Unavailable):
+            await bus.call(Greet(), StringValue(value=question))
+
+
 async def test_an_error_keeps_kind_code_sentence_and_details(bus: Bus) -> None:
     """What a handler raises arrives as the same kind of error, with everything a caller may see."""
 

@@ -64,6 +64,8 @@ async def keep(connection: Connection, batch: Sequence[StringValue]) -> None:
             raise Invalid("a bad note")
         if note.value == "bug":
             raise KeyError(note.value)
+        if note.value == "nul":
+            raise Invalid("a note with \x00 and \ud800")
         await connection.execute("INSERT INTO note (text) VALUES ($1)", note.value)
 
 
@@ -148,6 +150,15 @@ async def test_a_note_that_can_never_be_applied_is_put_aside(
         (2, "a bad note"),
         (3, "not a google.protobuf.StringValue"),
     ]
+
+
+async def test_a_reason_no_database_takes_is_made_to_fit(bus: Bus, pool: asyncpg.Pool, eventually: Eventually) -> None:
+    """What is wrong with a message may hold anything; it is put aside all the same."""
+    await say(bus, "nul", "2")
+    async with consuming(bus, pool):
+        await eventually(lambda: _has(pool, ["2"]))
+
+    assert await pool.fetchval("SELECT error FROM dead_letter") == "a note with \N{REPLACEMENT CHARACTER} and ?"
 
 
 async def test_a_lost_stream_is_read_afresh(

@@ -274,7 +274,7 @@ class Bus:
         Raises:
             ServiceError: What the other side raised, same kind, code and sentence.
 
-            Unavailable: Nobody answered in time.
+            Unavailable: Nobody answered in time, or not in words we know.
         """
         all_headers = {
             TIMEOUT_HEADER: str(int(timeout_seconds * 1000)),
@@ -282,10 +282,16 @@ class Bus:
             **(headers or {}),
         }
         message = await self._ask(method.subject, request.SerializeToString(), timeout_seconds, all_headers)
-        error = decode_error(message.headers)
+        try:
+            error = decode_error(message.headers)
+        except (ValueError, TypeError) as undecodable:
+            raise Unavailable("the answer cannot be read", retry_after_seconds=1) from undecodable
         if error is not None:
             raise error
-        return method.response_type.FromString(message.data)
+        try:
+            return method.response_type.FromString(message.data)
+        except DecodeError as undecodable:
+            raise Unavailable("the answer cannot be read", retry_after_seconds=1) from undecodable
 
     async def subscribe(self, subject: str, handler: MessageHandler, *, queue: str = "") -> None:
         """Hear *subject*, one message after another; what *handler* raises is logged and goes no further."""

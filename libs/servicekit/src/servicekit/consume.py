@@ -36,6 +36,7 @@ Apply = Callable[[Connection, Sequence[M]], Awaitable[AfterCommit | None]]
 
 BATCH = 64
 MAX_TRIES = 5
+MAX_ERROR_CHARACTERS = 2000
 TRY_AGAIN_SECONDS = (0.05, 0.2, 1.0, 3.0)
 RETRY_SECONDS = 0.5
 REBALANCE_SECONDS = 10.0
@@ -198,8 +199,8 @@ class PartitionConsumer(Generic[M]):
         log.error("message_put_aside", consumer=self._name, subject=message.subject, seq=message.seq, exc_info=error)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                text = error.public if isinstance(error, ServiceError) else f"{type(error).__name__}: {error}"
-                await connection.execute(_BURY, self._name, message.subject, message.seq, message.payload, text)
+                values = (self._name, message.subject, message.seq, message.payload, _text_of(error))
+                await connection.execute(_BURY, *values)
                 await self._move(connection, position, message.seq)
         position.seq = message.seq
         metrics.DEAD_LETTERS.labels(self._name).inc()
@@ -223,3 +224,9 @@ class PartitionConsumer(Generic[M]):
             return self._type.FromString(message.payload)
         except DecodeError as error:
             raise Invalid(f"not a {self._type.DESCRIPTOR.full_name}") from error
+
+
+def _text_of(error: Exception) -> str:
+    """Say what was wrong in words the database takes: no NUL, nothing that is no Unicode, no novel."""
+    text = error.public if isinstance(error, ServiceError) else f"{type(error).__name__}: {error}"
+    return text[:MAX_ERROR_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -69,6 +69,9 @@ HEARD = Counter("agent_state_presence_heard_total", "Presence entries written do
 HEARD_DROPPED = Counter(
     "agent_state_presence_dropped_total", "Presence entries dropped because too many waited.", registry=REGISTRY
 )
+HEARD_REFUSED = Counter(
+    "agent_state_presence_refused_total", "Presence entries of an impossible tenant.", registry=REGISTRY
+)
 REVIVED = Counter("agent_state_revived_total", "Agents given up for lost and heard from again.", registry=REGISTRY)
 ADOPTED = Counter(
     "agent_state_adopted_total", "Agents known from presence alone and taken as connected.", registry=REGISTRY

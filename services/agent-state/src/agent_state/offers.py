@@ -7,12 +7,14 @@ deleted agent is closed again when its gateway still names it.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from agent_state import metrics
 from contracts import subjects
@@ -38,6 +40,9 @@ MAX_TRIES = 6
 FIRST_PAUSE_SECONDS = 10.0
 REMEMBERED = 200_000
 DELETED = "deleted"
+
+_TOKEN = re.compile(r"[!-)+-=?-~]+")
+"""What may stand in a subject: visible ASCII but the wildcards. Anything else would garble the protocol."""
 
 # A fresh connection's description normally follows within milliseconds; ask only those it did not follow.
 _UNDESCRIBED = """
@@ -94,8 +99,9 @@ class Offers:
 
     async def _deliver(self, gateway_id: str, offer: offers_pb2.Offer) -> str:
         payload = offer.SerializeToString()
+        outcome = "broadcast"
         try:
-            if gateway_id:
+            if _TOKEN.fullmatch(gateway_id):
                 answer = await self._bus.request(subjects.offer(gateway_id), payload, timeout_seconds=TIMEOUT_SECONDS)
                 reply = offers_pb2.OfferReply.FromString(answer)
                 if not reply.unknown_uids:
@@ -104,12 +110,15 @@ class Offers:
             pass
         except Unavailable as error:
             log.info("offer_not_answered", gateway_id=gateway_id, error=error.public)
+        except DecodeError:
+            log.warning("offer_reply_unreadable", gateway_id=gateway_id)
+            outcome = "unreadable"
         # The gateway is gone, or the agent moved on: whoever holds it now takes it.
         try:
             await self._bus.publish(subjects.OFFER_ALL, payload)
         except Unavailable:
             return "unavailable"
-        return "broadcast"
+        return outcome
 
 
 class FullStateAsker:

@@ -18,7 +18,7 @@ from agent_state.offers import Target
 from agent_state.presence_store import Heard
 from agent_state.publisher import back_online
 from contracts import subjects
-from contracts.ids import UID_LENGTH
+from contracts.ids import UID_LENGTH, is_tenant_id
 from fleet.events.v1.presence_pb2 import Presence
 from servicekit import outbox
 from servicekit.errors import Invalid
@@ -113,6 +113,10 @@ class PresenceListener:
         for group in beat.heard:
             if len(group.uids) != UID_LENGTH * len(group.epochs):
                 raise Invalid("a beat must have one epoch per uid")
+            if not is_tenant_id(group.tenant_id):
+                metrics.HEARD_REFUSED.inc(len(group.epochs))
+                log.warning("presence_refused", gateway_id=beat.gateway_id, tenant_id=group.tenant_id[:100])
+                continue
             self._note(group.tenant_id, group.uids, group.epochs, beat.gateway_id)
 
     async def run(self) -> None:
