@@ -10,6 +10,7 @@ from agent_state.presence_store import PresenceStore
 from agent_state.sweeper import Sweeper
 from contracts import subjects
 from fleet.events.v1 import agent_pb2
+from fleet.events.v1 import facts_pb2 as facts
 from servicekit.bus import BusMessage
 from servicekit.clock import FakeClock
 from world.facts import batch, connected, uid_of
@@ -89,6 +90,24 @@ async def test_dead_gateway_takes_its_agents_offline(pool: asyncpg.Pool, apply: 
     events = [agent_pb2.AgentEvent.FromString(payload) for payload in payloads]
     assert [event.WhichOneof("what") for event in events] == ["online", "online", "offline"]
     assert events[-1].offline.reason == "gateway lost"
+
+
+async def test_polling_agents_outlive_their_gateway(pool: asyncpg.Pool, apply: Applier, sweeper: Sweeper) -> None:
+    """A gateway that goes between two polls takes only WebSocket agents along; who polls is judged by silence."""
+    polling = connected(uid_of(1), 5)
+    polling.connected.transport = facts.TRANSPORT_HTTP
+    await apply(batch(polling, connected(uid_of(2), 6)))
+    await seen_ago(pool, 20)
+    await lease(pool, "gw-1", -1)
+
+    assert await sweeper.check_leases(LONG_ENOUGH) == 1
+    rows = await pool.fetch("SELECT status FROM agent ORDER BY agent_uid")
+    assert [row["status"] for row in rows] == ["online", "offline"]
+
+    await seen_ago(pool, 61)
+    assert await sweeper.sweep_silent(LONG_ENOUGH) == 1
+    reasons = await pool.fetch("SELECT disconnect_reason FROM agent ORDER BY agent_uid")
+    assert [row["disconnect_reason"] for row in reasons] == ["heartbeat timeout", "gateway lost"]
 
 
 async def test_silent_agent_goes_offline_and_keeps_last_seen(

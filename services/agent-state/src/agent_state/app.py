@@ -40,9 +40,9 @@ async def build(room: Room, settings: Settings) -> None:
     """Connect, wire, start."""
     url = settings.postgres_url.get_secret_value()
     pool = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_connections)
-    room.stack.push_async_callback(pool.close)
+    room.stack.push_async_callback(postgres.close_pool, pool)
     answering = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_answer_connections)
-    room.stack.push_async_callback(answering.close)
+    room.stack.push_async_callback(postgres.close_pool, answering)
     room.health.register("postgres", lambda: postgres.ping(pool), critical=True)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)

@@ -76,7 +76,7 @@ class Fuse:
     """
     Holds back a sweep that would take too many at once, until it still would after a while.
 
-    A gateway that dies takes all its agents, and that is judged by its lease; so many silent agents of living
+    A gateway that dies takes all its WebSocket agents, and that is judged by its lease; so many silent agents of living
     gateways are more likely our mistake than theirs.
     """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fleet.events.v1 import facts_pb2 as facts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -55,13 +57,14 @@ SELECT count(*) FROM agent_presence p JOIN agent a ON a.tenant_id = p.tenant_id 
 WHERE p.last_seen_at < now() - make_interval(secs => $1) AND a.link = 'connected'
 """
 _CONNECTED = "SELECT count(*) FROM agent WHERE link = 'connected'"
-# Both rows are locked: a sign of life being written at this moment keeps its agent out of the set.
+# Both rows are locked: a sign of life being written at this moment keeps its agent out of the set. A gateway takes
+# only WebSocket agents with it: one that polls asks another gateway next time, and only its silence says it is gone.
 _LOSE = """
 WITH gone AS (
   SELECT a.tenant_id, a.agent_uid
   FROM agent a JOIN agent_presence p ON p.tenant_id = a.tenant_id AND p.agent_uid = a.agent_uid
   WHERE a.link = 'connected' AND p.last_seen_at < now() - make_interval(secs => $1)
-    AND ($2::text[] IS NULL OR p.gateway_id = ANY ($2))
+    AND ($2::text[] IS NULL OR (p.gateway_id = ANY ($2) AND a.transport = $5))
   LIMIT $4 FOR UPDATE SKIP LOCKED
 )
 UPDATE agent a
@@ -140,9 +143,20 @@ class PresenceStore:
     async def lose(
         self, connection: Db, threshold_seconds: float, reason: str, gateways: Sequence[str] | None
     ) -> Sequence[asyncpg.Record]:
-        """Give up at most LOST_BATCH silent agents, of *gateways* only if given; return their rows."""
+        """
+        Give up at most LOST_BATCH silent agents; return their rows.
+
+        Args:
+            connection: Inside a transaction.
+
+            threshold_seconds: Who was heard from within this time is left alone.
+
+            reason: Why, for the history.
+
+            gateways: Only agents with a WebSocket to one of these; None for everyone.
+        """
         wanted = None if gateways is None else list(gateways)
-        return await connection.fetch(_LOSE, threshold_seconds, wanted, reason, LOST_BATCH)
+        return await connection.fetch(_LOSE, threshold_seconds, wanted, reason, LOST_BATCH, facts.TRANSPORT_WEBSOCKET)
 
 
 def lasted_seconds(began_at: datetime, ended_at: datetime) -> float:

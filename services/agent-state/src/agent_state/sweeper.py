@@ -93,7 +93,7 @@ class Sweeper:
             await self._clock.sleep(self._check_seconds)
 
     async def check_leases(self, steady_seconds: float) -> int:
-        """Give up the agents of gateways whose lease has run out; return how many."""
+        """Give up the WebSocket agents of gateways whose lease has run out; return how many."""
         if not self._rules.may_judge_leases(steady_seconds):
             metrics.SWEEPS_HELD_BACK.labels("listening").inc()
             return 0
