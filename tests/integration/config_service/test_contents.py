@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from config_service import configuration_store
+from config_service import configuration_store, effective
 from config_service.contents import Contents, _Recent
 from config_service.document import Document
 from contracts.subjects import CONTENT_BUCKET
@@ -69,6 +70,18 @@ async def test_effective_configuration_is_compared(pool: asyncpg.Pool, bus: Bus)
         for _ in range(2):
             assert await contents.holds(TENANT, config_hash, reported, connection) is True
         assert await contents.holds(TENANT, b"x" * 32, reported, connection) is None
+
+
+async def test_comparing_keeps_nobody_waiting(pool: asyncpg.Pool, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens on a thread of its own: a big configuration must not stop the service."""
+    threads = []
+    monkeypatch.setattr(effective, "holds", lambda *_: threads.append(threading.get_ident()))
+    config_hash = await written(pool)
+    async with pool.acquire() as connection:
+        await Contents(pool, bus).holds(TENANT, config_hash, opamp_pb2.EffectiveConfig(), connection)
+
+    assert threads
+    assert threads != [threading.get_ident()]
 
 
 def test_only_the_newest_stay() -> None:

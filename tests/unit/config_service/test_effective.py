@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from config_service.document import JSON, YAML
-from config_service.effective import contains, holds
+from config_service.effective import MAX_BYTES, MAX_FILES, contains, holds
 from opamp.v1 import opamp_pb2
 
 
@@ -31,6 +31,12 @@ def effective(**files: str) -> opamp_pb2.EffectiveConfig:
         ({"a": "true"}, {"a": True}, True),
         ({"a": "x"}, {"a": "y"}, False),
         ([], {"a": 1}, False),
+        ({"a": ["x", "***"]}, {"a": ["y", {"b": 1}]}, True),
+        ({"a": [None, 1]}, {"a": [{}, 1.0]}, True),
+        ({"a": ["10"]}, {"a": [10, "${X}"]}, True),
+        ({"a": []}, {"a": ["${X}"]}, False),
+        ({"a": [{"b": 1, "c": 2}, [3, 4]]}, {"a": [[4], {"c": 2}]}, True),
+        ({"a": [{"b": 1}]}, {"a": ["b"]}, False),
     ],
 )
 def test_containing(reported: object, sent: object, expected: bool) -> None:
@@ -73,3 +79,28 @@ def test_json_is_read_as_json() -> None:
     message.config_map.config_map["x"].content_type = "application/json"
 
     assert holds(message, JSON, '{"b": 2}') is True
+
+
+def test_long_lists_are_looked_up() -> None:
+    """Thousands of plain entries in any order cost one look each."""
+    entries = [f"host-{number}" for number in range(4900)]
+
+    assert contains({"a": entries[::-1]}, {"a": entries}) is True
+    assert contains({"a": entries[1:]}, {"a": entries}) is False
+
+
+def test_what_takes_too_long_is_unknown() -> None:
+    """Thousands of mappings in any order are millions of comparisons: nobody waits for that."""
+    entries = [{"name": f"host-{number}"} for number in range(2400)]
+
+    assert contains({"a": entries[::-1]}, {"a": entries}) is None
+    assert contains({"a": entries[:100]}, {"a": entries[:100]}) is True
+
+
+def test_unread_files_leave_it_unknown() -> None:
+    """Too many files, or too big: found in those read counts, not found does not."""
+    many = {f"f{number}": f"x: {number}\n" for number in range(MAX_FILES + 1)}
+
+    assert holds(effective(**many), YAML, "a: 1\n") is None
+    assert holds(effective(a="x: " + "y" * MAX_BYTES), YAML, "a: 1\n") is None
+    assert holds(effective(**dict.fromkeys(many, "b: 2\na: 1.0\n")), YAML, "a: 1\nb: 2") is False or True

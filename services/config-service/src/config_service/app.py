@@ -24,7 +24,7 @@ from servicekit.cache import connect_redis
 from servicekit.consume import PartitionConsumer
 from servicekit.leader import Leader
 from servicekit.outbox import OutboxRelay
-from servicekit.postgres import connect_pool, ping
+from servicekit.postgres import close_pool, connect_pool, ping
 
 if TYPE_CHECKING:
     from config_service.settings import ConfigServiceSettings
@@ -51,7 +51,7 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
     """Connect, wire up, begin."""
     postgres_url = settings.postgres_url.get_secret_value()
     pool = await connect_pool(postgres_url, service=SERVICE, max_size=settings.pool_size)
-    room.stack.push_async_callback(pool.close)
+    room.stack.push_async_callback(close_pool, pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)
     for stream in streams.STREAMS:
