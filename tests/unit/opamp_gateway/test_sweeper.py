@@ -95,6 +95,22 @@ async def test_slow_reader_is_dropped() -> None:
     assert transport.aborted
 
 
+async def test_message_without_end_is_closed() -> None:
+    """Thirty seconds after its first byte, however many pings and crumbs come meanwhile."""
+    lab = Lab(Limits(message_seconds=30))
+    sweeper = Sweeper(lab.gateway)
+    socket, _ = lab.open()
+    socket.data_received(masked(2, b"\x00", final=False))
+
+    for _ in range(29):
+        await rounds(lab, sweeper, 1)
+        socket.data_received(masked(9, b"") + masked(0, b"x", final=False))
+    assert not socket.gone
+    await rounds(lab, sweeper, 1)
+
+    assert socket.gone
+
+
 async def test_peer_that_does_not_close_is_dropped() -> None:
     """Two seconds after it was told."""
     lab = Lab()

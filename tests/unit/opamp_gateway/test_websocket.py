@@ -123,6 +123,54 @@ async def test_too_many_messages_before_the_first_answer_are_refused() -> None:
     assert socket.gone
 
 
+async def test_messages_that_wait_are_bounded_in_bytes() -> None:
+    """As many as fit in one message of the largest size."""
+    lab = Lab(Limits(max_message_bytes=5000))
+    lab.book.hold = True
+    socket, _ = lab.open()
+    socket.data_received(said(full()))
+
+    socket.data_received(masked(2, b"x" * 3000))
+    assert (socket.gone, lab.gateway.unfinished.total) == (False, 3000)
+    socket.data_received(masked(2, b"x" * 3000))
+
+    assert (socket.gone, lab.gateway.unfinished.total) == (True, 0)
+
+
+async def test_unfinished_messages_have_one_budget() -> None:
+    """Over it, whoever holds most is told to try again later; the others go on."""
+    lab = Lab(Limits(max_unfinished_bytes=10_000))
+    small, transport = opened(lab)
+    large, large_transport = lab.open()
+    small.data_received(masked(2, b"\x00" + full(sequence_num=1).SerializeToString())[:50])
+    large.data_received(masked(2, b"x" * 9000, final=False))
+    assert lab.gateway.unfinished.total > 9000
+
+    another, _ = lab.open()
+    another.data_received(masked(2, b"x" * 5000)[:-1])
+
+    assert (large.gone, small.gone, another.gone) == (True, False, False)
+    assert close_code(large_transport) == 1013
+    small.data_received(masked(2, b"\x00" + full(sequence_num=1).SerializeToString())[50:])
+    assert len(transport.answers()) == 1
+    another.connection_lost(None)
+    assert lab.gateway.unfinished.total == 0
+
+
+@pytest.mark.parametrize("farewell", [masked(8, b"\x03\xe8"), masked(1, b"text")])
+async def test_socket_that_ends_holds_nothing(farewell: bytes) -> None:
+    """However it ends, what it had begun is freed."""
+    lab = Lab()
+    lab.book.hold = True
+    socket, _ = lab.open()
+    socket.data_received(said(full()) + said(message(sequence_num=1)))
+    assert lab.gateway.unfinished.total > 0
+
+    socket.data_received(farewell)
+
+    assert (socket.gone, lab.gateway.unfinished.total) == (True, 0)
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"\x01" + full().SerializeToString(), b"\x80" * 11, b"\x00\xff\xff", b"\x00", b"\x00\x0a\x03abc"]
 )

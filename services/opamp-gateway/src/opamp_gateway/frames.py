@@ -37,6 +37,8 @@ _LENGTH_16 = 126
 _LENGTH_64 = 127
 _MAX_16 = 0xFFFF
 _CODE_BYTES = 2
+_PART_BYTES = 48
+"""What a fragment takes beside its bytes: empty ones cost memory, too."""
 
 Event = tuple[int, bytes]
 """(opcode, payload): BINARY or TEXT with a whole message, or PING, PONG, CLOSE."""
@@ -68,6 +70,11 @@ class FrameParser:
     def idle(self) -> bool:
         """Say whether nothing is half received, so that a fresh parser would do as well."""
         return not self._buffer and not self._opcode
+
+    @property
+    def held(self) -> int:
+        """Tell how many bytes of memory the half message takes."""
+        return len(self._buffer) + self._size + _PART_BYTES * self._frames
 
     def feed(self, data: bytes, events: list[Event]) -> None:
         """

@@ -14,6 +14,7 @@ from opamp_gateway import metrics
 from opamp_gateway.connections import Connections
 from opamp_gateway.errands import Errands
 from opamp_gateway.session import HTTP
+from opamp_gateway.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,6 +78,9 @@ class Gateway:
 
     slow: dict[Socket, float] = field(default_factory=dict)
     """WebSockets whose peer does not read, with when patience ends."""
+
+    unfinished: Unfinished = field(default_factory=Unfinished)
+    """What WebSockets have begun to say."""
 
     tally: Tally = field(default_factory=Tally)
 

@@ -17,6 +17,8 @@ class Limits:
     path: str = "/v1/opamp"
     max_message_bytes: int = 4 * 1024 * 1024
     max_frames: int = 4096
+    message_seconds: float = 30.0
+    max_unfinished_bytes: int = 128 * 1024 * 1024
     max_head_bytes: int = 16 * 1024
     handshake_seconds: float = 10.0
     messages_per_second: float = 10.0

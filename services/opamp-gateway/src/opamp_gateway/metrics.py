@@ -56,6 +56,9 @@ FACT_SECONDS = Histogram(
 )
 SPOOLED = Gauge("opamp_gateway_spooled_facts", "Facts waiting to be published.", registry=REGISTRY)
 SPOOLED_BYTES = Gauge("opamp_gateway_spooled_bytes", "Bytes of facts waiting to be published.", registry=REGISTRY)
+UNFINISHED_BYTES = Gauge(
+    "opamp_gateway_unfinished_bytes", "Bytes of messages begun and not finished, all WebSockets.", registry=REGISTRY
+)
 EPOCHS_WAITING = Gauge("opamp_gateway_epochs_waiting", "Connections waiting for their epoch.", registry=REGISTRY)
 REGISTRY_ERRORS = Counter(
     "opamp_gateway_registry_errors_total",

@@ -51,6 +51,16 @@ class Settings(ServiceSettings):
         int, Field(ge=1024, le=64 * 1024 * 1024, description="Largest message, inflated, in either direction.")
     ] = 4 * 1024 * 1024
     max_frames: Annotated[int, Field(ge=1, description="Most frames one WebSocket message may come in.")] = 4096
+    message_seconds: Annotated[
+        float, Field(gt=0, description="How long one WebSocket message may take from its first byte to its last.")
+    ] = 30.0
+    max_unfinished_bytes: Annotated[
+        int,
+        Field(
+            ge=1024 * 1024,
+            description="Bytes of messages begun and not finished, all WebSockets of a process together.",
+        ),
+    ] = 128 * 1024 * 1024
     max_head_bytes: Annotated[int, Field(ge=1024, description="Largest request head.")] = 16 * 1024
     handshake_seconds: Annotated[
         float, Field(gt=0, description="How long a peer may take over its request head or body.")

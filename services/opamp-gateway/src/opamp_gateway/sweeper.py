@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from opamp_gateway import metrics
+from opamp_gateway import frames, metrics
 from opamp_gateway.polling import Poll
 from opamp_gateway.registry import ask
 
@@ -59,6 +59,9 @@ class Sweeper:
             if deadline <= now:
                 gateway.slow.pop(socket, None)
                 socket.abort("slow reader")
+        for socket in gateway.unfinished.take_late(now):
+            metrics.REFUSED.labels("unfinished").inc()
+            socket.close(frames.POLICY, "protocol error")
 
     def _count(self) -> None:
         gateway = self._gateway
@@ -71,6 +74,7 @@ class Sweeper:
         metrics.SESSIONS.set(len(gateway.connections))
         metrics.SPOOLED.set(gateway.publisher.waiting)
         metrics.SPOOLED_BYTES.set(gateway.publisher.waiting_bytes)
+        metrics.UNFINISHED_BYTES.set(gateway.unfinished.total)
         metrics.EPOCHS_WAITING.set(len(gateway.epochs))
 
     async def _silent_sockets(self) -> None:

@@ -73,6 +73,7 @@ class WebSocket(asyncio.Protocol):
         "_reason",
         "_transport",
         "_waiting",
+        "_waiting_bytes",
         "credential",
         "heard",
         "last_heard",
@@ -97,6 +98,7 @@ class WebSocket(asyncio.Protocol):
         self._earned_at = now
         self._parser: frames.FrameParser | None = None
         self._waiting: list[bytes] | None = None
+        self._waiting_bytes = 0
         self._mailbox: Mailbox | None = None
         self._probe: asyncio.Future[bool] | None = None
         self._reason = ""
@@ -138,6 +140,7 @@ class WebSocket(asyncio.Protocol):
         gateway.sockets.discard(self)
         gateway.closing.pop(self, None)
         gateway.slow.pop(self, None)
+        gateway.unfinished.forget(self)
         if self._probe is not None and not self._probe.done():
             self._probe.set_result(False)
         self._part(self._reason or "connection lost")
@@ -224,7 +227,7 @@ class WebSocket(asyncio.Protocol):
         metrics.CLOSED.labels(reason).inc()
         self._part(reason)
         self._reason = reason
-        self._waiting = None
+        self._drop_unfinished()
         self._transport.write(frames.close_frame(code, reason))
         self._gateway.closing[self] = self._gateway.now() + _CLOSE_SECONDS
 
@@ -234,6 +237,7 @@ class WebSocket(asyncio.Protocol):
             metrics.CLOSED.labels(reason).inc()
             self._part(reason)
             self._reason = reason
+        self._drop_unfinished()
         self._transport.abort()
 
     # What reception asks of a newcomer.
@@ -289,8 +293,25 @@ class WebSocket(asyncio.Protocol):
         if violation is not None:
             log.debug("frame_violation", peer=self.remote_address, code=violation.code, reason=violation.reason)
             self.close(violation.code, "protocol error")
-        elif parser.idle:
-            self._parser = None
+        else:
+            if parser.idle:
+                self._parser = None
+            self._account(anew=any(opcode in (frames.BINARY, frames.TEXT) for opcode, _ in events))
+
+    def _account(self, *, anew: bool) -> None:
+        """Tell the ledger what is held back here; over the budget, whoever holds most is sent off."""
+        gateway, parser = self._gateway, self._parser
+        size = self._waiting_bytes + (parser.held if parser is not None else 0)
+        deadline = None if parser is None else gateway.now() + gateway.limits.message_seconds
+        gateway.unfinished.note(self, size, deadline, anew=anew)
+        while gateway.unfinished.total > gateway.limits.max_unfinished_bytes:
+            metrics.REFUSED.labels("unfinished").inc()
+            gateway.unfinished.take_largest().close(_TRY_AGAIN_LATER, "protocol error")
+
+    def _drop_unfinished(self) -> None:
+        self._parser = self._waiting = None
+        self._waiting_bytes = 0
+        self._gateway.unfinished.forget(self)
 
     def _event(self, opcode: int, payload: bytes) -> None:
         self._gateway.heard(self)
@@ -305,8 +326,9 @@ class WebSocket(asyncio.Protocol):
             self._gateway.tally.websocket_messages += 1
             if self._waiting is None:
                 self._message(payload)
-            elif len(self._waiting) < _MAX_WAITING:
+            elif self._may_wait(payload):
                 self._waiting.append(payload)
+                self._waiting_bytes += len(payload)
             else:
                 self._refuse_for_now(self.session.uid if self.session else b"")
         elif opcode == frames.PING:
@@ -314,10 +336,17 @@ class WebSocket(asyncio.Protocol):
         elif opcode == frames.CLOSE:
             self._part("connection closed")
             self._reason = "connection closed"
+            self._drop_unfinished()
             self._transport.write(frames.frame(frames.CLOSE, payload[:2]))
             self._transport.close()
         elif opcode == frames.TEXT:
             self.close(frames.UNSUPPORTED, "protocol error")
+
+    def _may_wait(self, payload: bytes) -> bool:
+        """Say whether one more message may wait for the first answer: so many, and one message's worth of bytes."""
+        most = self._gateway.limits.max_message_bytes
+        count = len(self._waiting) if self._waiting is not None else 0
+        return count < _MAX_WAITING and self._waiting_bytes + len(payload) <= most
 
     def _may_speak(self) -> bool:
         """Spend credit; an agent that has none left is told to come back later, and closed."""
@@ -376,6 +405,7 @@ class WebSocket(asyncio.Protocol):
     def _go_on(self) -> None:
         """Handle the messages that came while the first one was looked into."""
         waiting, self._waiting = self._waiting, None
+        self._waiting_bytes = 0
         for index, payload in enumerate(waiting or ()):
             if self.gone:
                 return
@@ -383,7 +413,10 @@ class WebSocket(asyncio.Protocol):
             if self._is_waiting():
                 # That one changed the uid and is being looked into itself.
                 self._waiting = (waiting or [])[index + 1 :]
-                return
+                self._waiting_bytes = sum(map(len, self._waiting))
+                break
+        if not self.gone:
+            self._account(anew=False)
 
     def _is_waiting(self) -> bool:
         return self._waiting is not None
