@@ -138,7 +138,7 @@ async def test_a_session_opened_here_needs_no_second_look() -> None:
     """The login has just asked the database."""
     authenticator, table, _, header = made()
     table.error = ConnectionResetError()
-    authenticator.confirm(account(), FAMILY)
+    authenticator.confirm(account(), FAMILY, authenticator.mark())
 
     assert (await authenticator.principal(header)).username == "jo"
 
@@ -147,10 +147,38 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     """The oldest session is asked about again."""
     monkeypatch.setattr("api_gateway.authentication.MAX_CONFIRMED", 3)
     authenticator, table, _, header = made()
-    authenticator.confirm(account(), FAMILY)
+    authenticator.confirm(account(), FAMILY, authenticator.mark())
     for number in range(3):
-        authenticator.confirm(account(), str(number))
+        authenticator.confirm(account(), str(number), authenticator.mark())
 
     await authenticator.principal(header)
 
     assert table.asked == 1
+
+
+async def test_an_answer_from_before_a_logout_is_not_kept() -> None:
+    """Neither that of a request, nor that of a refresh: the logout counts at once."""
+    header = made()[3]
+
+    class Overtaken(Table):
+        """A table whose user logs out while it answers."""
+
+        async def standing(self, tenant_id: str, user_id: str, family_id: str) -> Account | None:
+            """Answer with what was true a moment ago."""
+            found = await super().standing(tenant_id, user_id, family_id)
+            authenticator.forget(user_id)
+            self.account = None
+            return found
+
+    authenticator = Authenticator(TOKENS, Overtaken(), Hand(), recheck_seconds=30)
+    await authenticator.principal(header)
+    with pytest.raises(TokenRefused):
+        await authenticator.principal(header)
+
+    authenticator, table, _, header = made()
+    mark = authenticator.mark()
+    authenticator.forget(account().user_id)
+    table.account = None
+    authenticator.confirm(account(), FAMILY, mark)
+    with pytest.raises(TokenRefused):
+        await authenticator.principal(header)

@@ -25,7 +25,7 @@ from api_gateway.upstream.config_service import ConfigService
 from contracts.subjects import AGENT_STATE, CONFIG_SERVICE
 from servicekit.bus import Bus
 from servicekit.clock import Clock
-from servicekit.postgres import connect_pool, is_transient, ping
+from servicekit.postgres import close_pool, connect_pool, is_transient, ping
 from servicekit.runner import Room
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     if settings.signing_key_file is None:
         log.warning("signing_key_in_memory", advice="set API_GATEWAY_SIGNING_KEY_FILE: tokens end with this process")
     pool = await connect_pool(settings.postgres_url.get_secret_value(), service=SERVICE)
-    room.stack.push_async_callback(pool.close)
+    room.stack.push_async_callback(close_pool, pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)
 

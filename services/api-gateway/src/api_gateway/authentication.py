@@ -53,6 +53,7 @@ class Authenticator:
         self._monotonic = monotonic
         self._recheck_seconds = recheck_seconds
         self._confirmed: OrderedDict[tuple[str, str, str], _Confirmed] = OrderedDict()
+        self._forgotten = 0
 
     async def principal(self, authorization: str | None) -> Principal:
         """
@@ -67,12 +68,21 @@ class Authenticator:
             raise TokenRefused("this session has ended; log in again")
         return account.principal(claims.principal.session_id)
 
-    def confirm(self, account: Account, session_id: str) -> None:
-        """Take over what the database just said, at a login or a refresh."""
-        self._remember((account.tenant_id, account.user_id, session_id), account, self._monotonic())
+    def mark(self) -> int:
+        """Mark a moment before the database is asked, for confirm."""
+        return self._forgotten
+
+    def confirm(self, account: Account, session_id: str, mark: int) -> None:
+        """
+        Take over what the database said since *mark*, at a login or a refresh.
+
+        If anybody was forgotten since, the answer may be older than that and is not kept.
+        """
+        self._remember((account.tenant_id, account.user_id, session_id), account, self._monotonic(), mark)
 
     def forget(self, user_id: str) -> None:
         """Ask the database again the next time this user comes."""
+        self._forgotten += 1
         for key in [key for key in self._confirmed if key[1] == user_id]:
             del self._confirmed[key]
 
@@ -80,7 +90,7 @@ class Authenticator:
         who = claims.principal
         key = (who.tenant_id, who.user_id, who.session_id)
         known = self._confirmed.get(key)
-        now = self._monotonic()
+        now, mark = self._monotonic(), self.mark()
         if known is not None and now - known.at < self._recheck_seconds:
             return known.account
         try:
@@ -90,10 +100,12 @@ class Authenticator:
                 raise
             log.warning("session_not_rechecked", error=type(error).__name__)
             return known.account
-        self._remember(key, account, now)
+        self._remember(key, account, now, mark)
         return account
 
-    def _remember(self, key: tuple[str, str, str], account: Account | None, now: float) -> None:
+    def _remember(self, key: tuple[str, str, str], account: Account | None, now: float, mark: int) -> None:
+        if mark != self._forgotten:
+            return
         self._confirmed[key] = _Confirmed(account, now)
         self._confirmed.move_to_end(key)
         while len(self._confirmed) > MAX_CONFIRMED:

@@ -128,6 +128,7 @@ async def refresh(call: Call[NoQuery, views.RefreshToken]) -> Answer:
     try:
         shown = read_refresh_secret(call.body.refresh_token)
         successor = new_refresh_secret(shown.tenant_id)
+        mark = call.parts.authenticator.mark()
         account, family = await call.parts.sessions.rotate(shown, successor, _origin(call))
     except RefreshTokenReused:
         _count(failures)
@@ -138,6 +139,7 @@ async def refresh(call: Call[NoQuery, views.RefreshToken]) -> Answer:
         _count(failures)
         metrics.REFRESHES.labels("refused").inc()
         raise
+    call.parts.authenticator.confirm(account, family, mark)
     metrics.REFRESHES.labels("ok").inc()
     return Answer(_session(call, account, family, successor.text))
 
@@ -201,13 +203,14 @@ async def _open_session(call: Call[Any, Any], account: Account) -> views.Session
     """Begin a session, unless the password it was earned with was changed meanwhile."""
     family = str(uuid.uuid4())
     secret = new_refresh_secret(account.tenant_id)
+    mark = call.parts.authenticator.mark()
     if not await call.parts.sessions.open(account, family, secret, _origin(call)):
         raise BadCredentials(_REFUSED)
+    call.parts.authenticator.confirm(account, family, mark)
     return _session(call, account, family, secret.text)
 
 
 def _session(call: Call[Any, Any], account: Account, family: str, refresh_token: str) -> views.Session:
-    call.parts.authenticator.confirm(account, family)
     tokens = call.parts.tokens
     token = tokens.sign(account.principal(family), account.session_version, call.parts.clock.now())
     return session_view(account, token, refresh_token, tokens.lifetime_seconds)
