@@ -77,6 +77,18 @@ async def test_described_without_description_changes_only_capabilities(
     await eventually(is_changed, within=10)
 
 
+async def test_gateway_is_the_one_that_speaks(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
+    """A polling agent was balanced elsewhere: the batch of a higher turn tells where."""
+    agent = FakeAgent(uid_of(1), {"env": "prod"})
+    await service.say(*agent.connected())
+    await service.say(say.health(agent.uid, 1, 1 << 32 | 1, ""), gateway="gw-other")
+
+    async def is_there() -> bool:
+        return (await row(service, agent.uid)).get("gateway_id") == "gw-other"
+
+    await eventually(is_there, within=10)
+
+
 async def test_deleted_agent_is_forgotten_unless_it_came_back(
     service: Running, eventually: Callable[..., Awaitable[object]]
 ) -> None:

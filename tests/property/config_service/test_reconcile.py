@@ -50,7 +50,7 @@ def take(target: Target, fence: tuple[int, int], kind: tuple[object, ...], now: 
         return reconcile.on_connected(target, fence, gateway_id="gw", capabilities=rest[0], now=now)  # type: ignore[arg-type] # as drawn
     if name == "disconnected":
         return reconcile.on_disconnected(target, fence)
-    target = reconcile.on_heard(target, fence[0], gateway_id="gw", now=now)
+    target = reconcile.on_heard(target, fence, gateway_id="gw", now=now)
     if name == "described":
         return reconcile.on_described(target, fence, labels={"env": str(rest[0])}, capabilities=0)
     if name == "health":

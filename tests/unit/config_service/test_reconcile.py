@@ -531,10 +531,10 @@ def test_last_words_of_the_old_connection_are_taken() -> None:
 
 def test_fact_of_an_unknown_connection_proves_it() -> None:
     """Whatever was lost, an agent that speaks is there."""
-    target = reconcile.on_heard(Target("default", b"a" * 16), 7, gateway_id="gw", now=T0)
+    target = reconcile.on_heard(Target("default", b"a" * 16), (7, 1), gateway_id="gw", now=T0)
 
     assert (target.connected, target.epoch, target.gateway_id) == (True, 7, "gw")
-    assert reconcile.on_heard(target, 6, gateway_id="old", now=T0) is target
+    assert reconcile.on_heard(target, (6, 1), gateway_id="old", now=T0) is target
 
 
 def test_delivery_of_an_older_content_is_not_this_attempt() -> None:
@@ -564,6 +564,42 @@ def test_replace_refuses_unknown_fields() -> None:
     """A typing error is found at once."""
     with pytest.raises(TypeError, match="no such field: conected"):
         replace(Target("default", b"a" * 16), conected=True)
+
+
+# --- polling agents that move between gateways ----------------------------------------------------------------
+
+
+def test_session_that_moved_is_offered_where_it_is() -> None:
+    """Same connection, higher turn: another gateway speaks, and what waits at the former is offered anew."""
+    play = Play().connect().desire(H1)
+    offers = play.offers
+    turned = (play.epoch, 1 << 32 | 3)
+
+    play.target = reconcile.on_heard(play.target, turned, gateway_id="gw-b", now=play.now)
+    play.target = reconcile.on_health(play.target, turned, healthy=True, now=play.now)
+    play._plan()
+    assert play.target.gateway_id == "gw-b"
+    assert play.offers == offers + 1
+
+    late = reconcile.on_heard(play.target, (play.epoch, 9), gateway_id="gw", now=play.now)
+    assert late.gateway_id == "gw-b"
+
+
+def test_former_gateway_does_not_end_a_session_that_moved() -> None:
+    """It hears silence and says so; in whichever order, the agent is connected where its turn is highest."""
+    play = Play().connect().desire(H1)
+    gone, turned = (play.epoch, 9), (play.epoch, 1 << 32 | 1)
+
+    def moves(target: Target) -> Target:
+        target = reconcile.on_heard(target, turned, gateway_id="gw-b", now=play.now)
+        return reconcile.on_health(target, turned, healthy=True, now=play.now)
+
+    first = reconcile.on_disconnected(moves(play.target), gone)
+    second = moves(reconcile.on_disconnected(play.target, gone))
+
+    assert (first.connected, first.gateway_id) == (second.connected, second.gateway_id) == (True, "gw-b")
+    over = reconcile.on_disconnected(first, (play.epoch, 1 << 32 | 2))
+    assert not over.connected
 
 
 # --- gateways that know an older wish ----------------------------------------------------------------------

@@ -116,7 +116,7 @@ class FactConsumer:
             )
         if kind == "disconnected":
             return reconcile.on_disconnected(target, fence)
-        target = reconcile.on_heard(target, fact.epoch, gateway_id=clean(gateway_id), now=now, policy=policy)
+        target = reconcile.on_heard(target, fence, gateway_id=clean(gateway_id), now=now, policy=policy)
         match kind:
             case "described":
                 described = fact.described

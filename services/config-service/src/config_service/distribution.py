@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from config_service import metrics, publisher, target_store
-from config_service.offers import FULL_STATE, REMOTE_CONFIG, Order
+from config_service.offers import EVERY_GATEWAY, FULL_STATE, REMOTE_CONFIG, Order
 from config_service.reconcile import Action, Policy, desire, plan
 from config_service.target import Desired, Target, replace
 
@@ -154,7 +154,9 @@ def _next_generation(target: Target, now: datetime) -> int:
 def _order(target: Target, action: Action) -> Order:
     if action is Action.PROBE:
         return Order(target.tenant_id, target.uid, target.epoch, target.gateway_id, FULL_STATE)
-    return Order(target.tenant_id, target.uid, target.epoch, target.gateway_id, REMOTE_CONFIG, target.offered_hash)
+    # Once is enough where the agent is; who did not get it may be elsewhere by now, so all gateways are asked.
+    gateway_id = target.gateway_id if target.offer_count <= 1 else EVERY_GATEWAY
+    return Order(target.tenant_id, target.uid, target.epoch, gateway_id, REMOTE_CONFIG, target.offered_hash)
 
 
 def _moved_attempts(old: Target | None, target: Target) -> list[Attempt]:

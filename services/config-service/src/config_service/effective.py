@@ -29,7 +29,7 @@ MAX_BYTES = 1024 * 1024
 _NULLISH: tuple[object, ...] = (None, {}, [], "")
 
 
-class _TooLong(Exception):  # noqa: N818 - not an error: an answer
+class _TooLong(Exception):
     """The bound is reached."""
 
 

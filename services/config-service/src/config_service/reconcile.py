@@ -43,6 +43,9 @@ EFFECTIVE = "effective"
 HEALTH = "health"
 DELIVERY = "delivery"
 
+TURN_SHIFT = 32
+"""A sequence is turn << 32 | number: the turn grows when a polling agent's session moves between gateways."""
+
 
 class Action(Enum):
     """What to do for an agent after commit."""
@@ -113,15 +116,30 @@ def on_connected(
 
 
 def on_disconnected(target: Target, fence: Fence) -> Target:
-    """End a connection, unless a newer one is known."""
+    """End a connection, unless a newer one is known, or the session went on at another gateway."""
     if not _is_fresh(target, CONNECTION, fence) or fence[0] < target.epoch:
         return target
+    if _turn(target, fence[0]) > fence[1] >> TURN_SHIFT:
+        return _fenced(target, CONNECTION, fence)
     return replace(_fenced(target, CONNECTION, fence), epoch=fence[0], connected=False)
 
 
-def on_heard(target: Target, epoch: int, *, gateway_id: str, now: datetime, policy: Policy = DEFAULT_POLICY) -> Target:
-    """Take any fact of a connection we never heard begin as proof that it exists."""
-    return _moved_to(target, epoch, gateway_id, now, policy) if epoch > target.epoch else target
+def on_heard(
+    target: Target, fence: Fence, *, gateway_id: str, now: datetime, policy: Policy = DEFAULT_POLICY
+) -> Target:
+    """
+    Take any fact of a connection we never heard begin as proof that it exists, and where.
+
+    A polling agent may be balanced to another gateway without a new connection: its turn is higher there. What
+    the former gateway was asked to offer may wait there for ever, so it is offered anew.
+    """
+    if fence[0] > target.epoch:
+        return _moved_to(target, fence[0], gateway_id, now, policy)
+    if fence[0] < target.epoch or fence[1] >> TURN_SHIFT <= _turn(target, fence[0]):
+        return target
+    target = replace(target, gateway_id=gateway_id, connected=True)
+    waits = target.attempt_status in (AttemptStatus.PENDING, AttemptStatus.OFFERED) and not target.delivered
+    return replace(target, offer_count=0, retry_at=None) if waits else target
 
 
 def on_described(target: Target, fence: Fence, *, labels: Mapping[str, str] | None, capabilities: int) -> Target:
@@ -534,6 +552,11 @@ def _waiting(target: Target, due_at: datetime | None) -> Target:
 
 def _since(target: Target, now: datetime) -> datetime:
     return target.waiting_since or now
+
+
+def _turn(target: Target, epoch: int) -> int:
+    """Tell the highest turn of that connection we heard of."""
+    return max((fence[1] >> TURN_SHIFT for fence in target.fences.values() if fence[0] == epoch), default=0)
 
 
 def _is_fresh(target: Target, kind: str, fence: Fence) -> bool:
