@@ -19,7 +19,19 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 """A connection of one's own, or one lent by a pool."""
 
 COMMAND_TIMEOUT_SECONDS = 30.0
+CLOSE_SECONDS = 5.0
 _OPERATIONS = frozenset(("select", "insert", "update", "delete", "with", "begin", "commit", "copy", "create", "lock"))
+
+_TRANSIENT_STATES = (
+    "08",  # connection
+    "25006",  # read-only transaction: a standby, until it is promoted
+    "40001",  # serialisation
+    "40P01",  # deadlock
+    "53",  # insufficient resources: memory, disk, connections
+    "55P03",  # lock not available
+    "57",  # operator intervention: shutdown, start-up, cancelled statement
+    "58",  # system error outside PostgreSQL: input and output
+)
 
 
 async def connect_pool(url: str, *, service: str, min_size: int = 1, max_size: int = 10) -> asyncpg.Pool:
@@ -54,37 +66,28 @@ async def connect_pool(url: str, *, service: str, min_size: int = 1, max_size: i
                     "plan_cache_mode": "force_custom_plan",
                 },
             )
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.CannotConnectNowError,
-        ) as error:
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            if not is_transient(error):
+                raise
             log.warning("postgres_not_reachable", error=str(error) or type(error).__name__)
             await asyncio.sleep(0.5)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether repeating later, unchanged, may succeed: the server is away or asked us to retry."""
-    return isinstance(
-        error,
-        (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.CannotConnectNowError,
-            asyncpg.AdminShutdownError,
-            asyncpg.CrashShutdownError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,  # the server went away between two steps of one statement
-            asyncpg.SerializationError,
-            asyncpg.DeadlockDetectedError,
-            asyncpg.TooManyConnectionsError,
-            asyncpg.LockNotAvailableError,
-            asyncpg.QueryCanceledError,
-            asyncpg.DiskFullError,
-        ),
-    )
+    """Say whether repeating later, unchanged, may succeed: the server is away, in trouble, or asked us to retry."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_TRANSIENT_STATES)
+    # InternalClientError: the server went away between two steps of one statement.
+    return isinstance(error, (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError))
+
+
+async def close_pool(pool: asyncpg.Pool) -> None:
+    """Close a pool; connections still lent after CLOSE_SECONDS are cut, so that stopping always ends."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except (TimeoutError, asyncpg.InterfaceError, OSError):
+        pool.terminate()
 
 
 async def ping(pool: asyncpg.Pool) -> None:
