@@ -103,6 +103,7 @@ class FakeGateway:
     gateway_id: str = say.GATEWAY
     offers: list[offers_pb2.Offer] = field(default_factory=list)
     broadcasts: list[offers_pb2.Offer] = field(default_factory=list)
+    heard: list[offers_pb2.Offer] = field(default_factory=list)
     unknown: set[bytes] = field(default_factory=set)
     content_missing: int = 0
 
@@ -117,7 +118,7 @@ class FakeGateway:
         """Content hashes offered to an agent so far."""
         return [
             offer.content_hash
-            for offer in self.offers
+            for offer in self.heard
             if offer.kind == kind and any(target.instance_uid == uid for target in offer.targets)
         ]
 
@@ -129,6 +130,7 @@ class FakeGateway:
             reply.content_missing = True
         else:
             self.offers.append(offer)
+            self.heard.append(offer)
             known = [target.instance_uid for target in offer.targets if target.instance_uid not in self.unknown]
             reply.accepted = len(known)
             reply.unknown_uids = b"".join(
@@ -137,7 +139,9 @@ class FakeGateway:
         await self.bus.publish(message.reply_to, reply.SerializeToString())
 
     async def _on_broadcast(self, message: BusMessage) -> None:
-        self.broadcasts.append(offers_pb2.Offer.FromString(message.payload))
+        offer = offers_pb2.Offer.FromString(message.payload)
+        self.broadcasts.append(offer)
+        self.heard.append(offer)
 
 
 @dataclass

@@ -566,6 +566,52 @@ def test_replace_refuses_unknown_fields() -> None:
         replace(Target("default", b"a" * 16), conected=True)
 
 
+# --- agents that end while they apply ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "config_hash"), [(Reported.UNSET, b""), (Reported.FAILED, H2)])
+def test_agent_that_restarted_while_applying_is_offered_again(said: Reported, config_hash: bytes) -> None:
+    """It knows nothing of the attempt: nobody waits minutes for its end."""
+    play = Play().connect().desire(H1).deliver(H1).report(Reported.APPLYING, H1)
+    offers = play.offers
+
+    play.connect().report(said, config_hash)
+    assert play.closed == [AttemptStatus.SUPERSEDED]
+    play.wait(3)
+    assert play.offers == offers + 1
+    play.deliver(H1).report(Reported.APPLYING, H1).report(Reported.APPLIED, H1)
+    assert play.stands() is State.APPLIED
+
+
+def test_agent_that_still_applies_after_a_reconnect_is_waited_for() -> None:
+    """A lost connection is no restart."""
+    play = Play().connect().desire(H1).deliver(H1).report(Reported.APPLYING, H1)
+    offers = play.offers
+    play.connect().report(Reported.APPLYING, H1).wait(20)
+
+    assert (play.stands(), play.offers) == (State.APPLYING, offers)
+
+
+def test_another_report_on_the_same_connection_does_not_end_applying() -> None:
+    """It may be about what was before."""
+    play = Play().connect().desire(H1).deliver(H1).report(Reported.APPLYING, H1).report(Reported.FAILED, H2)
+
+    assert play.stands() is State.APPLYING
+
+
+def test_agent_that_restarts_whenever_it_applies_is_left_alone() -> None:
+    """The content ends it: after a few times it counts as failed, and a reconnect changes nothing of that."""
+    play = Play().connect().desire(H1)
+    for _ in range(POLICY.max_timeouts):
+        play.wait(3).deliver(H1).report(Reported.APPLYING, H1).connect().report(Reported.UNSET, b"")
+
+    assert play.target.attempt_status is AttemptStatus.FAILED
+    assert play.target.registry_hash == b""
+    offers = play.offers
+    play.connect().wait(3600)
+    assert (play.stands(), play.offers) == (State.FAILED, offers)
+
+
 # --- polling agents that move between gateways ----------------------------------------------------------------
 
 

@@ -219,6 +219,7 @@ def on_status(
     """
     if not _is_fresh(target, STATUS, fence):
         return target
+    restarted = _restarted(target, fence)
     target = _fenced(target, STATUS, fence)
     if not config_hash and status is not Reported.UNSET:
         config_hash = _meant(target, status)
@@ -230,6 +231,8 @@ def on_status(
         return target
     if config_hash == target.desired.config_hash:
         return _answered(target, status, error, now)
+    if status is not Reported.APPLIED and restarted:
+        return _interrupted(target, policy)
     return _displaced(before, target, now, policy)
 
 
@@ -437,6 +440,23 @@ def _answered(target: Target, status: Reported, error: str, now: datetime) -> Ta
             return target
 
 
+def _restarted(target: Target, fence: Fence) -> bool:
+    """Say whether the agent came back on a new connection after it said that it is applying."""
+    return target.attempt_status is AttemptStatus.APPLYING and fence[0] > target.fences.get(STATUS, fence)[0]
+
+
+def _interrupted(target: Target, policy: Policy) -> Target:
+    """It ended while it applied the desired content and knows nothing of that: try again, but not for ever."""
+    assert target.desired is not None  # noqa: S101 - callers looked
+    wanted = target.desired.config_hash
+    target = replace(target, timeouts=target.timeouts + 1)
+    if target.timeouts < policy.max_timeouts:
+        return replace(_without_attempt(target), retry_at=target.retry_at)
+    failed = remembered(target.failed_hashes, wanted)
+    told = "the agent came back without it, again and again, while applying it"
+    return _with_status(replace(target, failed_hashes=failed), AttemptStatus.FAILED, error=told)
+
+
 def _misled(target: Target, fence: Fence, config_hash: bytes) -> Target:
     """A content that it should not run reached the agent: have the desired one follow it."""
     target = replace(target, misled=True)
@@ -502,7 +522,8 @@ def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy
         stray_hashes=(),
         # One that runs it was asked what is in effect; that it comes back is no reason to ask again.
         probed=target.probed and target.attempt_status is AttemptStatus.APPLIED,
-        timeouts=0,
+        # One that ends whenever it applies a content would otherwise do so for ever.
+        timeouts=target.timeouts if target.attempt_status is AttemptStatus.APPLYING else 0,
         failed_hashes=_without_given_up(target),
         retry_at=now + policy.connect_grace if target.registry_hash else None,
     )
