@@ -212,3 +212,17 @@ async def test_no_registry_knows_nothing() -> None:
     book.release(session())
 
     assert await ask(book, "default", UID) == Memory()
+
+
+async def test_look_up_that_fails_stops_no_other(redis_url: str) -> None:
+    """Whoever asked and cannot take the answer is on its own."""
+
+    def fail(_: Memory | None) -> None:
+        raise RuntimeError
+
+    async with running(redis_url) as lab:
+        lab.registry.look_up("default", UID, fail)
+
+        assert await ask(lab.registry, "default", UID) == Memory()
+        lab.registry.look_up("default", UID, fail)
+        assert await ask(lab.registry, "default", UID) == Memory()

@@ -23,7 +23,7 @@ from opamp_gateway.errors import BadMessage
 from opamp_gateway.limits import Limits
 from opamp_gateway.offers import COMMAND, REMOTE_CONFIG, REPORT_FULL_STATE, Offering
 from opamp_gateway.polling import MEDIA_TYPE, Poll, Polling, TooLarge, inflate, takes_gzip
-from opamp_gateway.session import HTTP, Memory
+from opamp_gateway.session import HTTP, Memory, Session
 from opamp_gateway.tokens import Credential, TokenDesk
 from servicekit.errors import Unauthenticated, Unavailable
 from world.eventually import wait_until
@@ -477,6 +477,19 @@ async def test_offer_to_a_poller_asks_the_registry_whether_it_is_still_ours() ->
         poll.deliver(Offering(REMOTE_CONFIG, b"h" * 32, b"", "o1"))
 
         assert agent.lab.book.noted == [poll.session]
+
+
+async def test_first_poll_that_cannot_be_handled_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not left to wait for its deadline."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Session, "receive", fail)
+    async with client(Lab()) as agent:
+        told = (await agent.say(full())).error_response
+
+        assert told.type == opamp.ServerErrorResponseType_Unavailable
 
 
 async def test_plain_gap_asks_for_full_state() -> None:

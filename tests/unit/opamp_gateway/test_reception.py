@@ -295,3 +295,22 @@ async def test_somebody_quicker_while_the_config_was_fetched_is_replaced() -> No
 
     assert lab.gateway.connections.get("default", UID) is second
     assert first.gone
+
+
+async def test_first_message_that_cannot_be_handled_costs_its_own_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect is logged; the socket is closed, a poll is answered, and nothing reaches whoever looked it up."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Session, "receive", fail)
+    lab = Lab()
+    lab.book.hold = True
+    socket, transport = lab.open()
+    socket.data_received(said(full()) + said(message(sequence_num=1)))
+
+    lab.book.let_go()
+
+    assert socket.gone
+    assert [opcode for opcode, _ in transport.frames()] == [8]
+    assert len(lab.gateway.connections) == 0

@@ -8,6 +8,7 @@ makes the newcomer a clone, which then gets a uid of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -19,6 +20,8 @@ from opamp_gateway.registry import may_adopt
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opamp.v1 import opamp_pb2 as opamp
     from opamp_gateway.connections import Holder
     from opamp_gateway.gateway import Gateway
@@ -95,7 +98,8 @@ def _look_up(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer)
         ):
             return
         # With too many at once nobody is asked: the newer epoch wins anyway.
-        _open(gateway, newcomer, memory, message)
+        with _sending_off(newcomer, message.instance_uid):
+            _open(gateway, newcomer, memory, message)
 
     gateway.registry.look_up(newcomer.credential.tenant_id, message.instance_uid, known)
 
@@ -110,10 +114,23 @@ async def _contest_elsewhere(
 ) -> None:
     """Let the gateway that held the agent last say whether it still does."""
     tenant_id = newcomer.credential.tenant_id
-    if await gateway.rival(memory.gateway_id, tenant_id, message.instance_uid, memory.epoch):
-        _rename(gateway, newcomer, message)
-    else:
-        _open(gateway, newcomer, memory, message)
+    with _sending_off(newcomer, message.instance_uid):
+        if await gateway.rival(memory.gateway_id, tenant_id, message.instance_uid, memory.epoch):
+            _rename(gateway, newcomer, message)
+        else:
+            _open(gateway, newcomer, memory, message)
+
+
+@contextlib.contextmanager
+def _sending_off(newcomer: Newcomer, uid: bytes) -> Iterator[None]:
+    """Let what goes wrong with one first message cost that connection, and nothing else."""
+    try:
+        yield
+    except Exception:
+        # A defect of ours that one message found; nobody else's look-up may end with it.
+        log.exception("first_message_failed", agent_uid=format_uid(uid))
+        newcomer.holder.end("protocol error")
+        newcomer.renamed(answers.error(uid, answers.UNAVAILABLE, "this message could not be handled", 30.0))
 
 
 def _rename(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) -> None:
@@ -171,7 +188,8 @@ async def _open_with_content(gateway: Gateway, newcomer: Newcomer, session: Sess
     rival = gateway.connections.get(session.tenant_id, session.uid)
     if rival is not None and rival is not newcomer.holder:
         rival.end("replaced")
-    _greet(gateway, newcomer, session, step, content)
+    with _sending_off(newcomer, session.uid):
+        _greet(gateway, newcomer, session, step, content)
 
 
 def _greet(gateway: Gateway, newcomer: Newcomer, session: Session, step: Step, content: bytes | None) -> None:

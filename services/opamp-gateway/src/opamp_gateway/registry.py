@@ -272,7 +272,11 @@ class Registry:
             while self._asked:
                 some, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
                 for (_, done), memory in zip(some, await self._read([key for key, _ in some]), strict=True):
-                    done(memory)
+                    try:
+                        done(memory)
+                    except Exception:
+                        # Whatever one agent's first message sets off, everybody else's is still to be looked up.
+                        log.exception("look_up_not_taken")
 
     async def run_writes(self) -> None:
         """Write updates for ever, many per round trip; what fails is not repeated: it is a cache."""
