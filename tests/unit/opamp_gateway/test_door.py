@@ -8,9 +8,10 @@ from ipaddress import ip_network
 
 import pytest
 from gatewaylab.fakes import Lab
-from gatewaylab.speech import full, said
+from gatewaylab.speech import UID, full, said
 from gatewaylab.transport import FakeTransport
 
+from contracts.ids import format_uid
 from opamp_gateway.door import Door
 from opamp_gateway.errands import Errands
 from opamp_gateway.limits import Limits
@@ -140,6 +141,26 @@ async def test_dawdler_is_sent_off() -> None:
 
     assert transport.aborted
     assert len(lab.gateway.doors) == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "who"),
+    [
+        ("00010203-0405-0607-0809-0A0B0C0D0E0F", format_uid(UID)),
+        (UID.hex(), format_uid(UID)),
+        ("x" * 8000, "192.0.2.7"),
+        ("zz" * 16, "192.0.2.7"),
+    ],
+)
+async def test_peer_is_remembered_by_its_uid_or_its_address(stated: str, who: str) -> None:
+    """What a header says is kept only if it is a uid, in one spelling."""
+    lab = Lab()
+    door, transport = knock(lab)
+
+    door.data_received(with_headers(OpAMP_Instance_UID=stated))
+
+    assert isinstance(transport.protocol, WebSocket)
+    assert list(lab.gateway.admission._known) == [who]
 
 
 async def test_forwarded_address_is_the_peer_behind_a_trusted_proxy() -> None:

@@ -413,6 +413,22 @@ def test_same_config_does_not_leave_twice_in_a_moment() -> None:
     assert not session.just_offered(b"h", NOW + 1)
 
 
+def test_config_may_leave_again_once_another_was_reported() -> None:
+    """An agent that went back to something else is not made to wait; its own echo changes nothing."""
+    session = greeted()
+    session.delivered(facts_pb2.OFFER_KIND_REMOTE_CONFIG, b"h" * 32, "o1", NOW, 1)
+    said = message(sequence_num=1)
+    said.remote_config_status.last_remote_config_hash = b"h" * 32
+    hear(session, said)
+    assert session.just_offered(b"h" * 32, NOW + 1)
+
+    said = message(sequence_num=2)
+    said.remote_config_status.last_remote_config_hash = b"g" * 32
+    hear(session, said)
+
+    assert not session.just_offered(b"h" * 32, NOW + 1)
+
+
 def test_status_repeated_after_an_offer_is_news() -> None:
     """An agent that is offered what it already runs reports the same words again, and they are told."""
     session = greeted()

@@ -71,6 +71,19 @@ async def test_heartbeat_is_acknowledged_on_the_fast_path() -> None:
     assert len(lab.facts()) == before
 
 
+async def test_heartbeat_answers_a_ping() -> None:
+    """Also on the fast path: a peer that speaks is not dropped for a pong that is late."""
+    lab = Lab()
+    socket, _ = opened(lab)
+    socket.ping()
+    assert socket.pinged_at
+
+    socket.data_received(said(message(sequence_num=1)))
+
+    assert socket.pinged_at == 0.0
+    assert lab.gateway.tally.heartbeats == 1
+
+
 async def test_heartbeat_in_pieces_is_answered_alike() -> None:
     """The slow road says the same."""
     lab = Lab()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from contracts.ids import format_uid, parse_uid
 from opamp_gateway import head as heads
 from opamp_gateway import metrics
 from opamp_gateway.errors import BadHead
@@ -111,7 +112,7 @@ class Door(asyncio.Protocol):
             self._refuse(error.status, error.reason, extra, gate="upgrade")
             return
         peer = self._peer(head)
-        who = head.headers.get(UID_HEADER) or peer.rpartition(":")[0] or peer
+        who = _stated_uid(head) or peer.rpartition(":")[0] or peer
         refused = gateway.admission.ask(who, len(gateway.sockets), gateway.now(), gateway.chance())
         if refused is not None:
             retry = {"Retry-After": str(refused.retry_after_seconds)}
@@ -174,3 +175,11 @@ class Door(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(heads.refusal(status, text, headers or {}))
             self._transport.close()
+
+
+def _stated_uid(head: Head) -> str:
+    """Read who knocks, as everybody writes it; anything but a uid is not worth remembering."""
+    try:
+        return format_uid(parse_uid(head.headers.get(UID_HEADER, "").strip()))
+    except ValueError:
+        return ""

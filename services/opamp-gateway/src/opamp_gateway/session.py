@@ -412,8 +412,9 @@ class Session:
         return True
 
     def _config_status(self, status: opamp.RemoteConfigStatus) -> None:
-        self.reported_hash = status.last_remote_config_hash
-        if status.status == _FAILED:
+        reported = self.reported_hash = status.last_remote_config_hash
+        if status.status == _FAILED or (reported and reported != self.offered_hash):
+            # It runs something else by now: what was offered may be offered again at once.
             self.offered_hash = b""
 
     def _components(

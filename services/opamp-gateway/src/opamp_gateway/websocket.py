@@ -127,6 +127,7 @@ class WebSocket(asyncio.Protocol):
                 self._credit -= 1
                 gateway = self._gateway
                 gateway.tally.heartbeats += 1
+                self.pinged_at = 0.0
                 if not self.heard:
                     self.heard = True
                     gateway.presence.heard.append(self)
