@@ -11,6 +11,7 @@ from gatewaylab.speech import CAPABILITIES, UID, full
 from redis.asyncio import Redis
 
 from contracts import registry as names
+from opamp_gateway.facts import Fact
 from opamp_gateway.registry import NoRegistry, Registry, ask, may_adopt, memory_of
 from opamp_gateway.session import HTTP, NOTHING, WEBSOCKET, Memory, Session
 from servicekit.cache import connect_redis
@@ -226,3 +227,23 @@ async def test_look_up_that_fails_stops_no_other(redis_url: str) -> None:
         assert await ask(lab.registry, "default", UID) == Memory()
         lab.registry.look_up("default", UID, fail)
         assert await ask(lab.registry, "default", UID) == Memory()
+
+
+async def test_forgotten_digests_are_unknown(redis_url: str) -> None:
+    """Also after what was learned in the same moment; what is learned later is known again."""
+    async with running(redis_url) as lab:
+        mine = session()
+        lab.registry.announce(mine, digests=True)
+        await lab.registry.flush()
+
+        lab.registry.forget(mine)
+        await lab.registry.flush()
+        memory = await ask(lab.registry, "default", UID)
+        assert memory is not None
+        assert (memory.digests, memory.sequence_num) == (NOTHING, 3)
+
+        lab.registry.learn([Fact(mine, 18, b"", 1, slots=((0, b"12345678"),))])
+        await lab.registry.flush()
+        memory = await ask(lab.registry, "default", UID)
+        assert memory is not None
+        assert memory.digests[:8] == b"12345678"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from fleet.events.v1 import facts_pb2, offers_pb2
 from opamp_gateway import facts
 from opamp_gateway import upstream as module
+from opamp_gateway.errands import Errands
 from opamp_gateway.errors import BatchTooLarge
 from opamp_gateway.registry import Registry
 from opamp_gateway.upstream import BusSink, Rivals, StreamWatch, announce_all
@@ -133,6 +135,55 @@ async def test_new_stream_starts_everything_over(monkeypatch: pytest.MonkeyPatch
 
     assert transport.answers()[0].flags == 1
     assert lab.kinds().count(facts.CONNECTED) == 2
+    assert lab.book.forgotten == [socket.session]
+
+
+async def test_look_that_fails_is_repeated_until_it_succeeds() -> None:
+    """JetStream may come back later than the bus: the new stream must not go unnoticed."""
+    lab, fake = Lab(), FakeBus()
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    lab.number()
+    watch = StreamWatch(fake.bus, lab.gateway)
+    await watch.look()
+    transport.take()
+    running = asyncio.ensure_future(watch.run())
+    fake.created = "tuesday"
+    fake.error = Unavailable("away")
+    await watch.look()
+    await lab.clock.advance(60)
+    assert transport.written == b""
+
+    fake.error = None
+    await lab.clock.advance(11)
+    await lab.idle()
+
+    assert transport.answers()[0].flags == 1
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_start_that_finds_no_room_is_repeated() -> None:
+    """With too many errands under way it is not forgotten."""
+    lab, fake = Lab(), FakeBus()
+    watch = StreamWatch(fake.bus, lab.gateway)
+    await watch.look()
+    fake.created = "tuesday"
+    lab.gateway.errands = Errands(limit=0)
+    running = asyncio.ensure_future(watch.run())
+    await watch.look()
+    await lab.clock.advance(3)
+    lab.gateway.errands = Errands()
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    transport.take()
+
+    await lab.clock.advance(11)
+    await lab.idle()
+
+    assert transport.answers()[0].flags == 1
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_live_sessions_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,9 @@ async def build(room: Room, settings: Settings) -> None:
     )
     room.stack.push_async_callback(gateway.errands.close)
 
-    await _listen(bus, gateway, announce)
+    stream = StreamWatch(bus, gateway)
+    _ = room.spawn(stream.run(), "facts stream")
+    await _listen(bus, gateway, stream, announce)
     _start(room, gateway, registry)
     heart = room.spawn(_beat(gateway, registry, settings.presence_seconds), "presence")
     plain_http = plain_http_server(gateway)
@@ -161,7 +163,7 @@ async def build(room: Room, settings: Settings) -> None:
         log.info("door_open", host=host, port=port, path=limits.path, authentication=settings.authentication)
 
 
-async def _listen(bus: Bus, gateway: Gateway, announce: Callable[[], None]) -> None:
+async def _listen(bus: Bus, gateway: Gateway, stream: StreamWatch, announce: Callable[[], None]) -> None:
     """Hear offers and calls to announce, and keep an eye on the stream."""
     desk = OfferDesk(gateway, bus.publish)
 
@@ -171,7 +173,6 @@ async def _listen(bus: Bus, gateway: Gateway, announce: Callable[[], None]) -> N
     async def on_resync(_: BusMessage) -> None:
         announce()
 
-    stream = StreamWatch(bus, gateway)
     await stream.look()
     bus.on_reconnect(stream.look)
     await bus.subscribe(subjects.offer(gateway.rules.gateway_id), on_offer)

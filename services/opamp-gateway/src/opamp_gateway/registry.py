@@ -99,6 +99,10 @@ class Book(Protocol):
         """Write the digests of facts that are stored now."""
         ...
 
+    def forget(self, session: Session) -> None:
+        """Drop the digests: what they stand for may be lost."""
+        ...
+
     def release(self, session: Session) -> None:
         """Write that *session* is over and how far its agent counted."""
         ...
@@ -118,6 +122,9 @@ class NoRegistry:
         """Do nothing."""
 
     def learn(self, facts: list[Fact]) -> None:
+        """Do nothing."""
+
+    def forget(self, session: Session) -> None:
         """Do nothing."""
 
     def release(self, session: Session) -> None:
@@ -211,6 +218,12 @@ class Registry:
                 if update is not None:
                     for slot, digest in fact.slots:
                         update.fields[_SLOT_FIELDS[slot]] = digest
+
+    def forget(self, session: Session) -> None:
+        """Drop the digests: an empty one is read as unknown."""
+        update = self._update(session)
+        if update is not None:
+            update.fields.update(dict.fromkeys(_SLOT_FIELDS, b""))
 
     def announce(self, session: Session, *, digests: bool) -> None:
         """Write the whole entry again, after the registry was lost."""

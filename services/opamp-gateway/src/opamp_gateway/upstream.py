@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 _PUBLISH_SECONDS = 5.0
 _DEAD_SECONDS = 5.0
 _AT_ONCE = 500
+_LOOK_SECONDS = 10.0
+"""Longest pause between two looks for the stream."""
+
 _SLICE_SECONDS = 0.1
 
 
@@ -100,18 +104,38 @@ class StreamWatch:
         self._bus = bus
         self._gateway = gateway
         self._created = ""
+        self._due = asyncio.Event()
 
     async def look(self) -> None:
-        """Make the stream if it is not there; start over if it is a new one."""
+        """Make the stream if it is not there; start over if it is a new one. What fails, `run` repeats."""
+        if not await self._try():
+            self._due.set()
+
+    async def run(self) -> None:
+        """Repeat looks that failed, for ever: JetStream may need longer than the bus to come back."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            pause = 0.5
+            while True:
+                await self._gateway.clock.sleep(pause)
+                if await self._try():
+                    break
+                pause = min(_LOOK_SECONDS, pause * 2)
+
+    async def _try(self) -> bool:
+        """Look once; say whether it is known now which stream there is."""
         try:
             state = await self._bus.ensure_stream(streams.FACTS)
         except Unavailable as error:
             log.warning("facts_stream_not_available", error=error.public)
-            return
+            return False
         if self._created and state.created != self._created:
             log.warning("facts_stream_replaced", created=state.created)
-            self._gateway.errands.run(start_over(self._gateway), "start over")
+            if not self._gateway.errands.run(start_over(self._gateway), "start over"):
+                return False
         self._created = state.created
+        return True
 
 
 async def start_over(gateway: Gateway) -> None:
@@ -120,6 +144,8 @@ async def start_over(gateway: Gateway) -> None:
     for count, holder in enumerate(gateway.connections, 1):
         session = holder.session
         if session is not None:
+            # Should it connect anew before it told everything, nothing of it may pass for published.
+            gateway.registry.forget(session)
             gateway.publisher.add((session.introduce(gateway.stamp()),))
             holder.deliver(offering)
         if count % _AT_ONCE == 0:
