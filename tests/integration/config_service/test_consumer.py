@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from config_service.consumer import clean
+from config_service.consumer import FactConsumer, clean
+from config_service.distribution import Distribution
+from config_service.matcher import Matcher
+from config_service.reconcile import DEFAULT_POLICY
 from contracts import streams, subjects
 from fleet.events.v1 import agent_pb2, facts_pb2
 from world import facts as say
@@ -12,6 +15,12 @@ from .conftest import FakeAgent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import asyncpg
+
+    from config_service.contents import Contents
+    from config_service.offers import OfferDesk
+    from config_service.registry import RegistryDesk
 
     from .conftest import Running
 
@@ -114,6 +123,20 @@ async def test_deleted_agent_is_forgotten_unless_it_came_back(
 
     await eventually(is_forgotten, within=10)
     assert await row(service, back.uid)
+
+
+async def test_last_word_of_a_deleted_agent_does_not_bring_it_back(pool: asyncpg.Pool) -> None:
+    """A connection that ended proves nobody: no row of an agent that never comes again."""
+    consumer = FactConsumer(
+        Distribution(Matcher(), DEFAULT_POLICY, cast("OfferDesk", None), cast("RegistryDesk", None)),
+        cast("Contents", None),
+    )
+    ghost, alive = uid_of(1), uid_of(2)
+    batch = say.batch(say.disconnected(ghost, 3, 9), say.connected(alive, 4), say.disconnected(alive, 4, 2))
+    async with pool.acquire() as connection, connection.transaction():
+        assert await consumer.apply(connection, [batch]) is None
+
+    assert [row["uid"] for row in await pool.fetch("SELECT uid FROM agent_target")] == [alive]
 
 
 def test_clean_takes_only_nul_away() -> None:

@@ -92,6 +92,9 @@ class FactConsumer:
         now = await target_store.now(connection)
         after = []
         for uid, facts in agents.items():
+            if uid not in before and all(fact.WhichOneof("kind") == "disconnected" for _, fact in facts):
+                # The last word of an agent that was deleted must not bring it back.
+                continue
             target = before.get(uid) or Target(tenant_id, uid)
             for gateway_id, fact in facts:
                 target = await self._take(target, gateway_id, fact, now, connection)
