@@ -19,6 +19,17 @@ from servicekit.postgres import is_transient
         asyncpg.InternalClientError(),
         asyncpg.DeadlockDetectedError(),
         asyncpg.SerializationError(),
+        asyncpg.LockNotAvailableError(),
+        asyncpg.QueryCanceledError(),
+        asyncpg.TooManyConnectionsError(),
+        asyncpg.DiskFullError(),
+        asyncpg.OutOfMemoryError(),
+        asyncpg.InsufficientResourcesError(),
+        asyncpg.ConfigurationLimitExceededError(),
+        asyncpg.IdleSessionTimeoutError(),
+        asyncpg.PostgresSystemError(),
+        asyncpg.PostgresIOError(),
+        asyncpg.ReadOnlySQLTransactionError(),
     ],
 )
 def test_a_server_that_is_away_is_transient(error: Exception) -> None:
@@ -27,7 +38,16 @@ def test_a_server_that_is_away_is_transient(error: Exception) -> None:
     assert is_away(error)
 
 
-@pytest.mark.parametrize("error", [asyncpg.UniqueViolationError(), asyncpg.UndefinedTableError(), KeyError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.UniqueViolationError(),
+        asyncpg.UndefinedTableError(),
+        asyncpg.NoActiveSQLTransactionError(),
+        asyncpg.PostgresError(),
+        KeyError("x"),
+    ],
+)
 def test_a_mistake_is_not_transient(error: Exception) -> None:
     """Errors that repeating cannot cure are not waited for."""
     assert not is_transient(error)
