@@ -86,6 +86,19 @@ async def test_described_without_description_changes_only_capabilities(
     await eventually(is_changed, within=10)
 
 
+async def test_labels_are_bounded(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
+    """As many and as long as agent-state keeps, so that both match the same agents."""
+    uid = uid_of(1)
+    many = {f"label-{number}": "x" * 2000 for number in range(300)}
+    await service.say(say.connected(uid, 1), say.described(uid, 1, 2, many, {}))
+
+    async def is_bounded() -> bool:
+        labels = (await row(service, uid)).get("labels")
+        return isinstance(labels, dict) and len(labels) == 256 and {len(text) for text in labels.values()} == {1024}
+
+    await eventually(is_bounded, within=10)
+
+
 async def test_gateway_is_the_one_that_speaks(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
     """A polling agent was balanced elsewhere: the batch of a higher turn tells where."""
     agent = FakeAgent(uid_of(1), {"env": "prod"})

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.labels import MAX_DEPTH, labels_of, plain_of, text_of
+from contracts.labels import (
+    MAX_DEPTH,
+    MAX_KEY_CHARACTERS,
+    MAX_LABELS,
+    MAX_VALUE_CHARACTERS,
+    bounded_labels_of,
+    labels_of,
+    plain_of,
+    text_of,
+)
 from opamp.v1.anyvalue_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opamp.v1.opamp_pb2 import AgentDescription
 
@@ -57,3 +66,33 @@ def test_deep_values_are_cut() -> None:
 
     assert "bottom" not in text_of(value)
     assert plain_of(value.array_value.values[0]) is not None
+
+
+def test_bounded_labels_are_few_and_short() -> None:
+    """A thousand attributes, or a list of millions, are no reason to store all that."""
+    description = AgentDescription(
+        identifying_attributes=[attribute("service.name", "x" * 5000), attribute("k" * 900, "v")],
+        non_identifying_attributes=[attribute(f"a{number}", "v") for number in range(1000)],
+    )
+    numbers = ArrayValue(values=[AnyValue(int_value=number) for number in range(5000)])
+    description.non_identifying_attributes.insert(0, KeyValue(key="list", value=AnyValue(array_value=numbers)))
+
+    labels = bounded_labels_of(description)
+
+    assert len(labels) == MAX_LABELS
+    assert labels["service.name"] == "x" * MAX_VALUE_CHARACTERS
+    assert labels["k" * MAX_KEY_CHARACTERS] == "v"
+    assert len(labels["list"]) == MAX_VALUE_CHARACTERS
+    assert "a999" not in labels
+
+
+def test_bounded_labels_are_otherwise_the_labels() -> None:
+    """Identifying attributes win, the last of a key counts; NUL, which no database takes, is left out."""
+    description = AgentDescription(
+        identifying_attributes=[attribute("env", "old"), attribute("env", "prod")],
+        non_identifying_attributes=[attribute("env", "x"), attribute("os.type", "linux")],
+    )
+    assert bounded_labels_of(description) == labels_of(description) == {"env": "prod", "os.type": "linux"}
+
+    nul = AgentDescription(identifying_attributes=[attribute("a\x00b", "c\x00d")])
+    assert bounded_labels_of(nul) == {"ab": "cd"}

@@ -11,16 +11,35 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opamp.v1 import anyvalue_pb2, opamp_pb2
 
 MAX_DEPTH = 16
 """Deeper values are cut: a label is for matching, not for storage."""
+
+MAX_LABELS = 256
+MAX_KEY_CHARACTERS = 256
+MAX_VALUE_CHARACTERS = 1024
 
 
 def labels_of(description: opamp_pb2.AgentDescription) -> dict[str, str]:
     """Flatten a description into labels."""
     labels = {item.key: text_of(item.value) for item in description.non_identifying_attributes}
     labels.update({item.key: text_of(item.value) for item in description.identifying_attributes})
+    return labels
+
+
+def bounded_labels_of(description: opamp_pb2.AgentDescription) -> dict[str, str]:
+    """
+    Flatten a description into labels that can be stored: no NUL characters, few, short.
+
+    Identifying attributes come first, so they are the last to be left out. Keys and values that are too long
+    are cut.
+    """
+    labels: dict[str, str] = {}
+    _take(description.identifying_attributes, labels)
+    _take(description.non_identifying_attributes, labels)
     return labels
 
 
@@ -47,3 +66,16 @@ def plain_of(value: anyvalue_pb2.AnyValue, depth: int = MAX_DEPTH) -> object:
         return {item.key: plain_of(item.value, depth - 1) for item in value.kvlist_value.values}
     scalar: object = getattr(value, kind)
     return scalar
+
+
+def _take(attributes: Iterable[anyvalue_pb2.KeyValue], labels: dict[str, str]) -> None:
+    """Add attributes that are not there yet; within one list the last of a key counts."""
+    before = set(labels)
+    for item in attributes:
+        key = _cut(item.key, MAX_KEY_CHARACTERS)
+        if key not in before and (key in labels or len(labels) < MAX_LABELS):
+            labels[key] = _cut(text_of(item.value), MAX_VALUE_CHARACTERS)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.replace("\x00", "")[:limit]
