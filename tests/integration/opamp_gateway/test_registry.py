@@ -210,6 +210,7 @@ async def test_no_registry_knows_nothing() -> None:
     book.claim(session())
     book.note(session())
     book.learn([])
+    book.forget(session())
     book.release(session())
 
     assert await ask(book, "default", UID) == Memory()
