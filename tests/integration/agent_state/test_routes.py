@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -244,6 +245,24 @@ async def test_active_connection_is_the_open_one(apply: Applier, routes: Routes)
     await apply(batch(disconnected(uid_of(1), 6, 2)))
     with pytest.raises(ConnectionNotFound):
         await routes.get_active_connection(question)
+
+
+async def test_open_connection_tells_how_long_it_has_lasted(pool: asyncpg.Pool, apply: Applier, routes: Routes) -> None:
+    """A connection that still stands has a length: the time so far, in the list and alone; never below zero."""
+    begun = time.time_ns() - 100 * 1_000_000_000
+    await apply(batch(connected(uid_of(1), 5, at_nano=begun)))
+
+    listed = await routes.list_connections(api.ListConnectionsRequest(tenant_id=TENANT, instance_uid=uid_of(1)))
+    active = await routes.get_active_connection(
+        api.GetActiveConnectionRequest(tenant_id=TENANT, instance_uid=uid_of(1))
+    )
+
+    for connection in (listed.connections[0], active.connection):
+        assert not connection.HasField("disconnected_at")
+        assert 100 <= connection.duration_seconds < 130
+    await pool.execute("UPDATE agent_connection SET connected_at = now() + interval '1 minute'")
+    listed = await routes.list_connections(api.ListConnectionsRequest(tenant_id=TENANT, instance_uid=uid_of(1)))
+    assert listed.connections[0].duration_seconds == 0
 
 
 async def test_epochs_are_asked_for_in_reason(routes: Routes) -> None:

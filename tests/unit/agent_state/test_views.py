@@ -68,9 +68,9 @@ def test_whole_agent_has_its_reports() -> None:
 
 def test_open_connection_has_no_end() -> None:
     """Unset means still open."""
-    connection = connection_of(ROW | {"connected_at": NOW, "disconnected_at": None, "duration_seconds": None})
+    connection = connection_of(ROW | {"connected_at": NOW, "disconnected_at": None, "duration_seconds": 7.5})
 
-    assert (connection.id, connection.epoch, connection.duration_seconds) == (5, 5, 0.0)
+    assert (connection.id, connection.epoch, connection.duration_seconds) == (5, 5, 7.5)
     assert not connection.HasField("disconnected_at")
 
 

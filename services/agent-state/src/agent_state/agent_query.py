@@ -41,8 +41,9 @@ _COUNTS = """
 SELECT status, link, health_state, config_state, count(*) AS agents FROM agent
 WHERE tenant_id = $1 GROUP BY status, link, health_state, config_state
 """
-_CONNECTION = """tenant_id, agent_uid, epoch, connected_at, disconnected_at, duration_seconds, disconnect_reason,
-  remote_address, gateway_id, transport, updated_at"""
+_CONNECTION = """tenant_id, agent_uid, epoch, connected_at, disconnected_at, disconnect_reason,
+  coalesce(duration_seconds, greatest(0, extract(epoch FROM now() - connected_at))::double precision)
+  AS duration_seconds, remote_address, gateway_id, transport, updated_at"""
 _HISTORY = f"""
 SELECT {_CONNECTION} FROM agent_connection
 WHERE tenant_id = $1 AND agent_uid = $2 AND ($3::timestamptz IS NULL OR (connected_at, epoch) < ($3, $4))

@@ -70,7 +70,7 @@ def connection_of(row: Row) -> api.Connection:
         id=row["epoch"],
         instance_uid=row["agent_uid"],
         epoch=row["epoch"],
-        duration_seconds=row["duration_seconds"] or 0.0,
+        duration_seconds=row["duration_seconds"],
         disconnect_reason=row["disconnect_reason"],
         remote_address=row["remote_address"],
         gateway_id=row["gateway_id"],
