@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -112,6 +113,22 @@ async def test_an_emptied_stream_is_filled_again(
         await eventually(lambda: bus.connected, within=10)
         await write(pool, "c")
         await eventually(lambda: _holds(bus, ["a", "b", "c"]), within=20)
+
+
+async def test_every_term_of_leadership_listens_to_the_same_bus_once(
+    pool: asyncpg.Pool, bus: Bus, eventually: Eventually
+) -> None:
+    """A relay that is run again and again leaves no callbacks behind."""
+    relay = OutboxRelay(pool, bus, Spec())
+    for index, name in enumerate("ab", start=1):
+        await write(pool, name)
+        task = asyncio.ensure_future(relay.run())
+        await eventually(functools.partial(_published, pool, index))
+        while not task.done():  # the client library may swallow a cancellation
+            task.cancel()
+            await asyncio.wait((task,), timeout=1)
+
+    assert len(bus._on_reconnect) == 1
 
 
 async def test_events_wait_while_the_bus_is_away(

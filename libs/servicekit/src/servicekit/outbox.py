@@ -89,10 +89,12 @@ class OutboxRelay:
         self._stream = stream
         self._wake = asyncio.Event()
         self._checked = False
+        # Here and not in run(), which begins again with every term of leadership.
+        bus.on_reconnect(self._recheck)
 
     async def run(self) -> None:
         """Publish for ever; servers that are away are waited for."""
-        self._bus.on_reconnect(self._recheck)
+        self._checked = False
         while True:
             try:
                 async with self._pool.acquire() as connection:
