@@ -92,7 +92,15 @@ def fetch(url: str) -> str:
         return text
 
 
-def look_at(platform: Platform, api: Api, began: float) -> Look:
+def ask_summary(platform: Platform) -> dict[str, int]:
+    """Ask the API how many are online, as somebody who just logged in: access tokens live shorter than a soak."""
+    facts = platform.facts
+    with closing(Api(str(facts["api_url"]), str(facts["admin_user"]), str(facts["admin_password"]))) as api:
+        summary: dict[str, int] = api.ask("GET", "/agents/status/summary")
+        return summary
+
+
+def look_at(platform: Platform, began: float) -> Look:
     """Look once."""
     resident, said_offline = {}, 0
     urls: dict[str, str] = platform.facts["ops_urls"]  # type: ignore[assignment] # written by Platform
@@ -101,7 +109,7 @@ def look_at(platform: Platform, api: Api, began: float) -> Look:
         match = _RSS.search(page)
         resident[service] = int(float(match.group(1))) if match else 0
         said_offline += sum(int(float(value)) for value in _OFFLINE.findall(page))
-    summary = api.ask("GET", "/agents/status/summary")
+    summary = ask_summary(platform)
     return Look(time.monotonic() - began, summary["online"], summary["offline"], said_offline, resident)
 
 
@@ -118,12 +126,9 @@ def run(folder: Path, agents: int, minutes: float, gateways: int) -> Soak:
         command += ["--endpoint", ",".join(platform.facts["opamp_urls"])]  # type: ignore[arg-type] # a list of text
         command += ["--processes", str(max(1, -(-agents // 15_000))), "--connect-rate", "500/s"]
         command += ["--output", "json", "--quiet"]
-        with (
-            closing(Api(str(facts["api_url"]), str(facts["admin_user"]), str(facts["admin_password"]))) as api,
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as fleet,
-        ):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as fleet:
             try:
-                watch(soak, platform, api)
+                watch(soak, platform)
             finally:
                 fleet.terminate()
                 out, _ = fleet.communicate(timeout=120)
@@ -133,18 +138,18 @@ def run(folder: Path, agents: int, minutes: float, gateways: int) -> Soak:
     return soak
 
 
-def watch(soak: Soak, platform: Platform, api: Api) -> None:
+def watch(soak: Soak, platform: Platform) -> None:
     """Wait until all are there, then look until the time is over."""
     began = time.monotonic()
-    while api.ask("GET", "/agents/status/summary")["online"] < soak.agents:
+    while (summary := ask_summary(platform))["online"] < soak.agents:
         if time.monotonic() - began > SETTLE_SECONDS + soak.agents / 100:
-            message = f"not all agents came: {api.ask('GET', '/agents/status/summary')}"
+            message = f"not all agents came: {summary}"
             raise SystemExit(message)
         time.sleep(1)
     print(f"{soak.agents} agents are online after {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     while time.monotonic() - began < soak.minutes * 60:
-        look = look_at(platform, api, began)
+        look = look_at(platform, began)
         soak.looks.append(look)
         memory = " ".join(f"{name}={size >> 20}M" for name, size in look.resident_bytes.items())
         print(f"{look.seconds:5.0f} s  online {look.online}  said offline {look.said_offline}  {memory}", flush=True)

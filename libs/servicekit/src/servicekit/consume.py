@@ -24,6 +24,7 @@ from nats.errors import Error as NatsError
 from servicekit import metrics
 from servicekit.bus import Bus, StreamSpec
 from servicekit.errors import Invalid, ServiceError, Unavailable
+from servicekit.groups import heed_cancellation
 from servicekit.partitions import PartitionLocks
 from servicekit.postgres import Connection, is_transient
 from servicekit.pull import Pulled, StreamReader
@@ -120,6 +121,7 @@ class PartitionConsumer(Generic[M]):
 
     async def _serve(self, partition: int) -> None:
         while True:
+            heed_cancellation()
             await self._locks.wait_for(partition)
             try:
                 await self._follow(partition)
@@ -141,6 +143,7 @@ class PartitionConsumer(Generic[M]):
         )
         async with reader:
             while self._locks.owns(partition):
+                heed_cancellation()
                 batch = await reader.next_batch()
                 if batch:
                     await self._apply_batch(position, batch)
