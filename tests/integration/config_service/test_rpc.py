@@ -105,3 +105,44 @@ async def test_questions_out_of_bounds_are_refused(service: Running) -> None:
         await service.bus.call(subjects.GET_AGENT_CONFIGURATIONS, request)
     with pytest.raises(Invalid):
         await service.bus.call(subjects.GET_VERSION, api.GetVersionRequest(tenant_id=TENANT, name="a", version=1 << 63))
+
+
+@pytest.mark.parametrize(
+    ("method", "request_type", "more"),
+    [
+        (subjects.GET_CONFIGURATION, api.GetConfigurationRequest, {}),
+        (subjects.LIST_VERSIONS, api.ListVersionsRequest, {}),
+        (subjects.GET_VERSION, api.GetVersionRequest, {"version": 1}),
+        (subjects.DELETE_CONFIGURATION, api.DeleteConfigurationRequest, {}),
+        (subjects.UPDATE_CONFIGURATION, api.UpdateConfigurationRequest, {}),
+        (subjects.CREATE_CONFIGURATION, api.CreateConfigurationRequest, {}),
+        (subjects.ROLLBACK_CONFIGURATION, api.RollbackConfigurationRequest, {"version": 1}),
+        (subjects.PUSH_CONFIGURATION, api.PushConfigurationRequest, {}),
+        (subjects.LIST_ATTEMPTS, api.ListAttemptsRequest, {}),
+        (subjects.GET_CONFIGURATION_STATUS, api.GetConfigurationStatusRequest, {}),
+        (subjects.ASSIGN_CONFIGURATION, api.AssignConfigurationRequest, {"instance_uid": b"x" * 16}),
+    ],
+)
+async def test_name_that_cannot_be_stored_is_refused(
+    service: Running, method: Any, request_type: Any, more: dict[str, object]
+) -> None:
+    """The database takes no NUL: that is the caller's fault, not ours."""
+    with pytest.raises(Invalid):
+        await service.bus.call(method, request_type(tenant_id=TENANT, name="a\x00b", **more))
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        api.ConfigurationDraft(raw_config="a: 1", display_name="\x00"),
+        api.ConfigurationDraft(raw_config="a: 1", description="\x00"),
+        api.ConfigurationDraft(raw_config="a: \x00"),
+        api.ConfigurationDraft(raw_config='a: "\\0"', selector=api.Selector(match_labels={"\x00": "a"})),
+        api.ConfigurationDraft(raw_config="a: 1", selector=api.Selector(match_labels={"a": "\x00"})),
+    ],
+)
+async def test_draft_that_cannot_be_stored_is_refused(service: Running, draft: api.ConfigurationDraft) -> None:
+    """However deep the NUL lies."""
+    request = api.CreateConfigurationRequest(tenant_id=TENANT, name="a", draft=draft)
+    with pytest.raises(Invalid):
+        await service.bus.call(subjects.CREATE_CONFIGURATION, request)
