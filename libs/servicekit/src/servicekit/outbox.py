@@ -118,6 +118,7 @@ class OutboxRelay:
         loop = asyncio.get_running_loop()
         next_prune = loop.time()
         while True:
+            heed_cancellation()
             if not self._checked:
                 await self._check_for_loss()
             self._wake.clear()
