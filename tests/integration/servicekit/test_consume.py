@@ -178,6 +178,23 @@ async def test_a_lost_stream_is_read_afresh(
         await eventually(lambda: _has(pool, ["1", "2", "3", "4"]), within=20)
 
 
+async def test_a_stream_restored_from_older_data_is_read_from_its_beginning(
+    bus: Bus, pool: asyncpg.Pool, eventually: Eventually
+) -> None:
+    """A stream that ends before the stored position is another one: what it says next is not skipped."""
+    await say(bus, "1", "2")
+    async with consuming(bus, pool):
+        await eventually(lambda: _has(pool, ["1", "2"]))
+    await pool.execute("UPDATE consumer_offset SET seq = 50 WHERE partition = 0")
+
+    async with consuming(bus, pool):
+        await eventually(lambda: _has(pool, ["1", "2", "1", "2"]))
+        await say(bus, "3")
+        await eventually(lambda: _has(pool, ["1", "2", "1", "2", "3"]))
+
+    assert await pool.fetchval("SELECT seq FROM consumer_offset WHERE partition = 0") == 3
+
+
 async def test_a_restarted_server_is_followed(
     bus: Bus, pool: asyncpg.Pool, nats_server: NatsServer, eventually: Eventually
 ) -> None:

@@ -2,7 +2,7 @@
 Apply a partitioned stream to a database: in order per partition, exactly once in effect.
 
 The position lies in the database and moves in the transaction of the effect; the stream is read from there by a
-throw-away consumer, so a lost, emptied or restarted NATS changes nothing but time. Replicas share the
+throw-away consumer, so a lost, emptied, restored or restarted NATS changes nothing but time. Replicas share the
 partitions by advisory locks; should two ever serve one, the compare-and-set on the position lets only one commit.
 A message that can never be applied goes to the dead-letter table, and the rest flows on.
 """
@@ -49,6 +49,10 @@ ON CONFLICT DO NOTHING
 """
 _MOVE = """
 UPDATE consumer_offset SET seq = $5, updated_at = now()
+WHERE consumer = $1 AND partition = $2 AND stream_epoch = $3 AND seq = $4
+"""
+_BEGIN_AGAIN = """
+UPDATE consumer_offset SET seq = 0, updated_at = now()
 WHERE consumer = $1 AND partition = $2 AND stream_epoch = $3 AND seq = $4
 """
 _BURY = """
@@ -138,6 +142,8 @@ class PartitionConsumer(Generic[M]):
     async def _follow(self, partition: int) -> None:
         state = await self._bus.ensure_stream(self._stream)
         position = await self._position(partition, state.created)
+        if position.seq > state.last_seq:
+            await self._begin_again(position)
         reader = StreamReader(
             self._bus, self._stream.name, self._subject_of(partition), after=position.seq, batch=BATCH
         )
@@ -153,6 +159,32 @@ class PartitionConsumer(Generic[M]):
             await connection.execute(_BEGIN, self._name, partition, epoch)
             seq: int = await connection.fetchval(_READ, self._name, partition, epoch)
         return _Position(partition, epoch, seq)
+
+    async def _begin_again(self, position: _Position) -> None:
+        """
+        Read a stream from its first message that ends before the position: NATS was restored from older data.
+
+        What follows its end gets numbers we have seen before, under which it would be skipped. What was applied
+        already comes again, and the fences of its effects ignore it.
+        """
+        # Asked again: between the two looks another replica may have applied what had just been said.
+        state = await self._bus.ensure_stream(self._stream)
+        if state.created != position.epoch:
+            raise Unavailable("the stream was made anew")
+        if position.seq <= state.last_seq:
+            return
+        log.warning(
+            "stream_lost_its_tail",
+            stream=self._stream.name,
+            consumer=self._name,
+            partition=position.partition,
+            had=position.seq,
+            has=state.last_seq,
+        )
+        moved = await self._pool.execute(_BEGIN_AGAIN, self._name, position.partition, position.epoch, position.seq)
+        if moved != "UPDATE 1":
+            raise _Overtaken
+        position.seq = 0
 
     async def _apply_batch(self, position: _Position, batch: Sequence[Pulled]) -> None:
         start = time.perf_counter()
