@@ -205,6 +205,39 @@ async def test_polls_may_move_between_gateways(world: World) -> None:
         assert fences == sorted(set(fences))
 
 
+async def test_gateway_that_lost_a_poller_says_so_and_the_other_brings_the_change(world: World) -> None:
+    """An offer to the first finds out by a refused write; the second reads by itself what is wanted."""
+    content = CONFIG.SerializeToString()
+    await world.bus.put_object(subjects.CONTENT_BUCKET, HASH.hex(), content)
+    async with world.gateway() as first, world.gateway() as second, httpx.AsyncClient() as http:
+        await poll(http, first, full())
+        await world.facts(UID, *FIRST)
+
+        async def claimed() -> bool:
+            return (await entry(world)).get(b"gateway") == first.gateway_id.encode()
+
+        async def moved() -> bool:
+            return (await entry(world)).get(b"turn") == b"1"
+
+        async def unknown() -> bool:
+            return (await world.offer(first, config_offer(content=content))).unknown_uids == UID
+
+        await wait_until(claimed)
+        await poll(http, second, message(sequence_num=1))
+        await wait_until(moved)
+        await wait_until(unknown)
+        await write_entry(world, desired=HASH, desired_version=1)
+        numbers = iter(range(2, 1000))
+
+        async def brought() -> bool:
+            told = await poll(http, second, message(sequence_num=next(numbers)))
+            assert told.flags == 0
+            return told.remote_config.config_hash == HASH
+
+        await wait_until(brought, 10)
+        await world.facts(UID, *FIRST, "offer_delivered")
+
+
 async def test_agents_are_answered_while_nats_is_away(world: World) -> None:
     """Facts wait and arrive in order afterwards; nobody is dropped."""
     async with world.gateway() as running, agent(running) as socket:
