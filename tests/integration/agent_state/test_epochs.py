@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from agent_state.epochs import HIGHEST, Epochs
+from agent_state.epochs import Epochs
+from agent_state.folding import HIGHEST_EPOCH
 from fleet.events.v1.presence_pb2 import HeardFrom, Presence
 from servicekit.bus import BusMessage
 from world.facts import batch, connected, disconnected, uid_of
@@ -98,11 +99,13 @@ async def test_known_numbers_cost_no_question(pool: asyncpg.Pool) -> None:
 
 
 async def test_made_up_number_does_not_use_up_the_others(pool: asyncpg.Pool, apply: Applier) -> None:
-    """One absurd number in a beat leaves the sequence where it is."""
-    heard = HeardFrom(tenant_id="default", uids=uid_of(1), epochs=[HIGHEST + 1])
+    """One absurd number in a beat or a fact does not lift the sequence, nor hide the sound ones beside it."""
+    heard = HeardFrom(tenant_id="default", uids=uid_of(1) + uid_of(2), epochs=[HIGHEST_EPOCH + 1, 70])
     ear = Ear(pool, apply)
 
     await ear.listener.hear(BusMessage("s", Presence(gateway_id="gw-1", heard=[heard]).SerializeToString()))
     await ear.listener.flush()
+    assert await Epochs(pool).allocate(1) == 71
 
-    assert await Epochs(pool).allocate(1) == 1
+    await apply(batch(connected(uid_of(3), HIGHEST_EPOCH + 1, at_nano=1), connected(uid_of(4), 90)))
+    assert await Epochs(pool).allocate(1) == 91

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_state.folding import HIGHEST_EPOCH
 from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
     import asyncpg
 
 log = structlog.get_logger()
-
-HIGHEST = 1 << 62
-"""A greater number was not counted but made up; following it would use up all there are."""
 
 TRY_AGAIN_SECONDS = 1.0
 
@@ -45,7 +43,7 @@ class Epochs:
         """Lift the sequence above what is stored; waits while the database is away."""
         while True:
             try:
-                await self.seen(await self._pool.fetchval(_STORED, HIGHEST))
+                await self.seen(await self._pool.fetchval(_STORED, HIGHEST_EPOCH))
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -73,7 +71,7 @@ class Epochs:
 
         Call outside transactions: it waits for others who allocate.
         """
-        if self._seen < epoch <= HIGHEST:
+        if self._seen < epoch <= HIGHEST_EPOCH:
             self._seen = epoch
         if self._seen <= self._reached:
             return

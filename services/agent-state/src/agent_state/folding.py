@@ -29,6 +29,9 @@ NEVER: Fence = (0, 0)
 MAX_AGE = timedelta(hours=25)
 """The facts stream keeps a day; a fact that claims to be older has a wrong clock."""
 
+HIGHEST_EPOCH = 1 << 62
+"""A greater number was not counted but made up; following it would use up all there are."""
+
 MAX_REASON_CHARACTERS = 200
 _MAX_NUMBER = (1 << 63) - 1
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -161,7 +164,7 @@ def _is_sound(fact: facts.Fact) -> bool:
     return (
         len(fact.instance_uid) == UID_LENGTH
         and is_tenant_id(fact.tenant_id)
-        and 0 < fact.epoch <= _MAX_NUMBER
+        and 0 < fact.epoch <= HIGHEST_EPOCH
         and 0 < fact.sequence <= _MAX_NUMBER
     )
 

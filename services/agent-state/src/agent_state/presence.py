@@ -14,6 +14,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from agent_state import metrics
+from agent_state.folding import HIGHEST_EPOCH
 from agent_state.offers import Target
 from agent_state.presence_store import Heard
 from agent_state.publisher import back_online
@@ -41,7 +42,7 @@ QUEUE = "agent-state"
 MAX_WAITING = 500_000
 CHUNK = 5_000
 MAX_GATEWAY_ID_CHARACTERS = 200
-_MAX_EPOCH = (1 << 63) - 1
+_MAX_CONNECTIONS = (1 << 63) - 1
 
 Adopt = Callable[[Sequence[Heard]], Awaitable[int]]
 
@@ -109,7 +110,7 @@ class PresenceListener:
             raise Invalid("not a beat") from error
         if not 0 < len(beat.gateway_id) <= MAX_GATEWAY_ID_CHARACTERS or "\x00" in beat.gateway_id:
             raise Invalid("a beat must name its gateway")
-        self._beats[beat.gateway_id] = (beat.leaving, min(beat.connections, _MAX_EPOCH))
+        self._beats[beat.gateway_id] = (beat.leaving, min(beat.connections, _MAX_CONNECTIONS))
         for group in beat.heard:
             if len(group.uids) != UID_LENGTH * len(group.epochs):
                 raise Invalid("a beat must have one epoch per uid")
@@ -159,7 +160,7 @@ class PresenceListener:
                     return
             elif known[0] > epoch:
                 continue
-            if 0 < epoch <= _MAX_EPOCH:
+            if 0 < epoch <= HIGHEST_EPOCH:
                 heard[key] = (epoch, gateway_id)
 
     async def _write(self, entries: Sequence[Heard]) -> None:
