@@ -47,6 +47,19 @@ async def test_undelivered_offer_is_repeated(service: Running, eventually: Calla
     assert len(await service.attempts(agent.uid)) == 1
 
 
+async def test_agent_that_was_never_described_is_asked(
+    service: Running, eventually: Callable[..., Awaitable[object]]
+) -> None:
+    """Its description was lost on the way: without labels no selector would ever find it."""
+    silent, described = FakeAgent(uid_of(1), {}), FakeAgent(uid_of(2), {"env": "prod"})
+    await service.say(silent.connected()[0], *described.connected())
+    full_state = facts_pb2.OFFER_KIND_REPORT_FULL_STATE
+
+    await eventually(lambda: service.gateway.offered_to(silent.uid, full_state), within=10)
+
+    assert service.gateway.offered_to(described.uid, full_state) == []
+
+
 async def test_silence_is_probed_timed_out_and_given_up(
     service: Running, eventually: Callable[..., Awaitable[object]]
 ) -> None:

@@ -13,7 +13,8 @@ import structlog
 
 from config_service import attempt_store, configuration_store, metrics, target_store
 from config_service.attempt import Cause
-from config_service.distribution import CHUNK
+from config_service.distribution import CHUNK, Effects
+from config_service.offers import FULL_STATE, Order
 from config_service.target import State
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Sweeper:
         self._level_interval = level_interval_seconds
         self._retention_days = retention_days
         self._generation = bus.generation
+        self._undescribed: set[tuple[str, bytes]] = set()
 
     async def run(self) -> None:
         """Sweep for ever; raises what a lost database raises, so that leadership is given up."""
@@ -107,7 +109,24 @@ class Sweeper:
         late = await target_store.mark_level(self._pool)
         if late:
             log.info("agents_found_drifting", agents=late)
+        await self.ask_undescribed()
         await self.measure()
+
+    async def ask_undescribed(self) -> int:
+        """
+        Ask for its full state whoever was not described by now nor at the look before; return how many.
+
+        Without labels no selector finds an agent; gateways say a description once, and that may have been lost.
+        """
+        found = await target_store.undescribed(self._pool, BATCH)
+        asked = [
+            Order(tenant_id, uid, epoch, gateway_id, FULL_STATE)
+            for (tenant_id, uid), (epoch, gateway_id) in found.items()
+            if (tenant_id, uid) in self._undescribed
+        ]
+        self._undescribed = set(found)
+        self._distribution.act(Effects(orders=asked))
+        return len(asked)
 
     async def measure(self) -> None:
         """Set the gauges from the state of the database."""

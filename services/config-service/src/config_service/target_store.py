@@ -59,10 +59,15 @@ WHERE due_at IS NULL AND connected AND desired_name <> '' AND capabilities & {AC
   AND position(desired_hash IN failed_hashes) = 0
 """  # noqa: S608 - a number
 
-# After an outage of the bus: what was recorded as offered may never have been heard.
+# After an outage of the bus: what was recorded as offered may never have been heard; repeats begin anew.
 _UNHEARD = """
-UPDATE agent_target SET retry_at = NULL, due_at = clock_timestamp()
+UPDATE agent_target SET retry_at = NULL, offer_count = 0, due_at = clock_timestamp()
 WHERE connected AND desired_name <> '' AND state IN ('pending', 'offered') AND delivered_epoch <> epoch
+"""
+
+_UNDESCRIBED = """
+SELECT tenant_id, uid, epoch, gateway_id FROM agent_target
+WHERE connected AND NOT fences ? 'description' ORDER BY tenant_id, uid LIMIT $1
 """
 
 _SAVE_COLUMNS = {
@@ -248,6 +253,12 @@ async def mark_level(connection: Connection | asyncpg.Pool) -> int:
 async def mark_unheard(connection: Connection | asyncpg.Pool) -> int:
     """Make every agent due whose offer may have been lost with the bus; return how many."""
     return _count(await connection.execute(_UNHEARD))
+
+
+async def undescribed(connection: Connection | asyncpg.Pool, limit: int) -> dict[tuple[str, bytes], tuple[int, str]]:
+    """Find connected agents whose description was never heard: (epoch, gateway) by (tenant, uid)."""
+    rows = await connection.fetch(_UNDESCRIBED, limit)
+    return {(row["tenant_id"], row["uid"]): (row["epoch"], row["gateway_id"]) for row in rows}
 
 
 async def assign(connection: Connection, tenant_id: str, uids: Sequence[bytes], name: str, author: str) -> None:
