@@ -3,8 +3,6 @@ from __future__ import annotations
 import pytest
 
 from agent_state.agent import (
-    MAX_LABEL_VALUE_CHARACTERS,
-    MAX_LABELS,
     clean,
     config_status_of,
     from_signed,
@@ -12,6 +10,7 @@ from agent_state.agent import (
     identify,
     to_signed,
 )
+from contracts.labels import MAX_LABELS, MAX_VALUE_CHARACTERS
 from opamp.v1 import anyvalue_pb2, opamp_pb2
 from world.facts import description
 
@@ -59,10 +58,10 @@ def test_labels_are_bounded_and_the_cut_is_counted() -> None:
     """Too many labels and too long values are cut, and somebody can see how often."""
     many = {f"key-{number}": "v" for number in range(MAX_LABELS + 5)}
 
-    identity = identify(description({"long": "x" * (MAX_LABEL_VALUE_CHARACTERS + 1)}, many))
+    identity = identify(description({"long": "x" * (MAX_VALUE_CHARACTERS + 1)}, many))
 
     assert len(identity.labels) == MAX_LABELS
-    assert len(identity.labels["long"]) == MAX_LABEL_VALUE_CHARACTERS
+    assert len(identity.labels["long"]) == MAX_VALUE_CHARACTERS
     assert identity.truncated == 1 + 6
 
 

@@ -9,7 +9,6 @@ from contracts.labels import (
     MAX_KEY_CHARACTERS,
     MAX_LABELS,
     MAX_VALUE_CHARACTERS,
-    bounded_labels_of,
     labels_of,
     plain_of,
     text_of,
@@ -55,7 +54,7 @@ def test_identifying_attributes_win() -> None:
         non_identifying_attributes=[attribute("service.name", "other"), attribute("os.type", "linux")],
     )
 
-    assert labels_of(description) == {"service.name": "collector", "os.type": "linux"}
+    assert labels_of(description) == ({"service.name": "collector", "os.type": "linux"}, 0)
 
 
 def test_deep_values_are_cut() -> None:
@@ -68,7 +67,7 @@ def test_deep_values_are_cut() -> None:
     assert plain_of(value.array_value.values[0]) is not None
 
 
-def test_bounded_labels_are_few_and_short() -> None:
+def test_labels_are_few_and_short() -> None:
     """A thousand attributes, or a list of millions, are no reason to store all that."""
     description = AgentDescription(
         identifying_attributes=[attribute("service.name", "x" * 5000), attribute("k" * 900, "v")],
@@ -77,22 +76,23 @@ def test_bounded_labels_are_few_and_short() -> None:
     numbers = ArrayValue(values=[AnyValue(int_value=number) for number in range(5000)])
     description.non_identifying_attributes.insert(0, KeyValue(key="list", value=AnyValue(array_value=numbers)))
 
-    labels = bounded_labels_of(description)
+    labels, truncated = labels_of(description)
 
     assert len(labels) == MAX_LABELS
+    assert truncated == 3 + 1003 - MAX_LABELS
     assert labels["service.name"] == "x" * MAX_VALUE_CHARACTERS
     assert labels["k" * MAX_KEY_CHARACTERS] == "v"
     assert len(labels["list"]) == MAX_VALUE_CHARACTERS
     assert "a999" not in labels
 
 
-def test_bounded_labels_are_otherwise_the_labels() -> None:
+def test_the_last_of_a_key_counts_and_nul_is_left_out() -> None:
     """Identifying attributes win, the last of a key counts; NUL, which no database takes, is left out."""
     description = AgentDescription(
         identifying_attributes=[attribute("env", "old"), attribute("env", "prod")],
         non_identifying_attributes=[attribute("env", "x"), attribute("os.type", "linux")],
     )
-    assert bounded_labels_of(description) == labels_of(description) == {"env": "prod", "os.type": "linux"}
+    assert labels_of(description)[0] == {"env": "prod", "os.type": "linux"}
 
     nul = AgentDescription(identifying_attributes=[attribute("a\x00b", "c\x00d")])
-    assert bounded_labels_of(nul) == {"ab": "cd"}
+    assert labels_of(nul)[0] == {"ab": "cd"}

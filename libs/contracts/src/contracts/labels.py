@@ -23,24 +23,20 @@ MAX_KEY_CHARACTERS = 256
 MAX_VALUE_CHARACTERS = 1024
 
 
-def labels_of(description: opamp_pb2.AgentDescription) -> dict[str, str]:
-    """Flatten a description into labels."""
-    labels = {item.key: text_of(item.value) for item in description.non_identifying_attributes}
-    labels.update({item.key: text_of(item.value) for item in description.identifying_attributes})
-    return labels
-
-
-def bounded_labels_of(description: opamp_pb2.AgentDescription) -> dict[str, str]:
+def labels_of(description: opamp_pb2.AgentDescription) -> tuple[dict[str, str], int]:
     """
     Flatten a description into labels that can be stored: no NUL characters, few, short.
 
     Identifying attributes come first, so they are the last to be left out. Keys and values that are too long
     are cut.
+
+    Returns:
+        The labels, and how many were left out or cut.
     """
     labels: dict[str, str] = {}
-    _take(description.identifying_attributes, labels)
-    _take(description.non_identifying_attributes, labels)
-    return labels
+    truncated = _take(description.identifying_attributes, labels)
+    truncated += _take(description.non_identifying_attributes, labels)
+    return labels, truncated
 
 
 def text_of(value: anyvalue_pb2.AnyValue) -> str:
@@ -68,13 +64,21 @@ def plain_of(value: anyvalue_pb2.AnyValue, depth: int = MAX_DEPTH) -> object:
     return scalar
 
 
-def _take(attributes: Iterable[anyvalue_pb2.KeyValue], labels: dict[str, str]) -> None:
+def _take(attributes: Iterable[anyvalue_pb2.KeyValue], labels: dict[str, str]) -> int:
     """Add attributes that are not there yet; within one list the last of a key counts."""
+    truncated = 0
     before = set(labels)
     for item in attributes:
         key = _cut(item.key, MAX_KEY_CHARACTERS)
-        if key not in before and (key in labels or len(labels) < MAX_LABELS):
-            labels[key] = _cut(text_of(item.value), MAX_VALUE_CHARACTERS)
+        if key in before:
+            continue
+        if len(labels) >= MAX_LABELS and key not in labels:
+            truncated += 1
+            continue
+        text = text_of(item.value)
+        truncated += len(text) > MAX_VALUE_CHARACTERS or len(item.key) > MAX_KEY_CHARACTERS
+        labels[key] = _cut(text, MAX_VALUE_CHARACTERS)
+    return truncated
 
 
 def _cut(text: str, limit: int) -> str:

@@ -8,19 +8,10 @@ mapping of states to the one status people see is the generated column agent.sta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from contracts.labels import text_of
+from contracts.labels import labels_of
 from opamp.v1 import opamp_pb2 as opamp
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from opamp.v1 import anyvalue_pb2
-
-MAX_LABELS = 256
-MAX_LABEL_KEY_CHARACTERS = 256
-MAX_LABEL_VALUE_CHARACTERS = 1024
 MAX_NAME_CHARACTERS = 255
 MAX_ERROR_CHARACTERS = 2048
 
@@ -79,7 +70,7 @@ def identify(description: opamp.AgentDescription) -> Identity:
     Agents put host.* and os.* among either kind of attribute, so both are searched; where both name a key, the
     identifying one wins.
     """
-    labels, truncated = _bounded_labels(description)
+    labels, truncated = labels_of(description)
     return Identity(
         name=labels.get("service.name", "")[:MAX_NAME_CHARACTERS],
         version=labels.get("service.version", "")[:MAX_NAME_CHARACTERS],
@@ -125,28 +116,3 @@ def to_signed(value: int) -> int:
 def from_signed(value: int) -> int:
     """Undo to_signed."""
     return value + _TWO_TO_64 if value < 0 else value
-
-
-def _bounded_labels(description: opamp.AgentDescription) -> tuple[dict[str, str], int]:
-    labels: dict[str, str] = {}
-    truncated = _take(description.identifying_attributes, labels)
-    truncated += _take(description.non_identifying_attributes, labels)
-    return labels, truncated
-
-
-def _take(attributes: Iterable[anyvalue_pb2.KeyValue], labels: dict[str, str]) -> int:
-    """Add attributes that are not there yet; within one list the last of a key counts, as in contracts."""
-    truncated = 0
-    before = set(labels)
-    for item in attributes:
-        key = clean(item.key, MAX_LABEL_KEY_CHARACTERS)
-        if key in before:
-            continue
-        if len(labels) >= MAX_LABELS and key not in labels:
-            truncated += 1
-            continue
-        full = text_of(item.value)
-        text = clean(full, MAX_LABEL_VALUE_CHARACTERS)
-        truncated += len(full) > MAX_LABEL_VALUE_CHARACTERS or len(item.key) > MAX_LABEL_KEY_CHARACTERS
-        labels[key] = text
-    return truncated

@@ -16,7 +16,7 @@ from config_service.attempt import Cause
 from config_service.distribution import Effects
 from config_service.target import Reported, Target
 from contracts.ids import UID_LENGTH, is_tenant_id
-from contracts.labels import bounded_labels_of
+from contracts.labels import labels_of
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2
 
@@ -123,7 +123,7 @@ class FactConsumer:
         match kind:
             case "described":
                 described = fact.described
-                labels = bounded_labels_of(described.description) if described.HasField("description") else None
+                labels = labels_of(described.description)[0] if described.HasField("description") else None
                 return reconcile.on_described(target, fence, labels=labels, capabilities=described.capabilities)
             case "health_reported":
                 return reconcile.on_health(target, fence, healthy=fact.health_reported.health.healthy, now=now)
