@@ -16,6 +16,7 @@ from world.eventually import wait_until as eventually
 async def test_agents_talk_to_another_servers_library() -> None:
     """A server on the websockets library, which checks every frame, hears a large message and ends the connection."""
     heard: list[opamp.AgentToServer] = []
+    answered: list[opamp.ServerToAgent] = []
 
     async def converse(connection: ServerConnection) -> None:
         async for frame in connection:
@@ -24,17 +25,20 @@ async def test_agents_talk_to_another_servers_library() -> None:
             answer = opamp.ServerToAgent(instance_uid=heard[-1].instance_uid, capabilities=7)
             if len(heard) == 1:
                 answer.remote_config.CopyFrom(remote_config("a: " + "x" * 20_000))
+            if heard[-1].HasField("agent_disconnect"):
+                return  # whoever said goodbye does not wait for the answer
             await (await connection.ping(b"are you there"))  # ends when the pong is there
             await connection.send([b"\x00", answer.SerializeToString()])  # in two frames
+            answered.append(answer)
 
     async with serve(converse, "127.0.0.1", 0, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
         chosen = FleetOptions(endpoint=f"ws://127.0.0.1:{port}/v1/opamp", apply_delay_seconds=0.01)
         async with Fleet(chosen) as fleet:
-            await eventually(lambda: fleet.agents[0].applied_hash and len(heard) == 3, within=5)
+            await eventually(lambda: fleet.agents[0].applied_hash and len(answered) == 3, within=5)
 
         assert len(heard[2].effective_config.config_map.config_map["config.yaml"].body) > 20_000
-        assert heard[-1].HasField("agent_disconnect")
+        await eventually(lambda: heard[-1].HasField("agent_disconnect"), within=5)
         assert not fleet.snapshot().errors
 
 
