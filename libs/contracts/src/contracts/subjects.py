@@ -16,7 +16,9 @@ from google.protobuf import empty_pb2
 from contracts.ids import format_uid
 from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import config_service_pb2 as configs
-from fleet.events.v1 import agent_pb2, config_pb2, facts_pb2, offers_pb2, presence_pb2
+from fleet.api.v1 import connection_settings_pb2 as settings
+from fleet.api.v1 import identity_pb2 as identity
+from fleet.events.v1 import agent_pb2, config_pb2, custom_pb2, facts_pb2, identity_pb2, offers_pb2, presence_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -77,6 +79,15 @@ OFFER_ALL = f"{ROOT}.offer.all"
 
 RESYNC = f"{ROOT}.resync"
 """Whoever lost the registry asks gateways to announce their live connections again."""
+
+
+IDENTITY = f"{ROOT}.identity"
+"""Who may be an agent has changed; every gateway hears it."""
+
+
+def custom(tenant_id: str, uid: bytes) -> str:
+    """Subject of the custom messages one agent sends."""
+    return f"{ROOT}.custom.{tenant_id}.{format_uid(uid)}"
 
 
 def agent_event(what: str, tenant_id: str, uid: bytes) -> str:
@@ -150,6 +161,24 @@ BOOK: tuple[Subject, ...] = (
         "created, changed, deleted, pushed: after commit.",
     ),
     Subject(
+        "identity",
+        IDENTITY,
+        identity_pb2.IdentityChanged,
+        ("agent-state",),
+        ("opamp-gateway",),
+        "core",
+        "Tokens, credentials or agents whose right to connect has changed: forget verdicts, close connections.",
+    ),
+    Subject(
+        "custom message",
+        f"{ROOT}.custom.<tenant>.<uid>",
+        custom_pb2.CustomMessageHeard,
+        ("opamp-gateway",),
+        ("api-gateway", "other systems"),
+        "core",
+        "A custom message as an agent sent it, at once and not stored.",
+    ),
+    Subject(
         "resync",
         RESYNC,
         empty_pb2.Empty,
@@ -213,6 +242,69 @@ REVOKE_ENROLMENT_TOKEN = Method(
     "revoke_enrolment_token",
     agents.RevokeEnrolmentTokenRequest,
     agents.RevokeEnrolmentTokenReply,
+)
+AUTHENTICATE_AGENTS = Method(
+    AGENT_STATE, "authenticate_agents", identity.AuthenticateAgentsRequest, identity.AuthenticateAgentsReply
+)
+ADMIT_AGENT = Method(AGENT_STATE, "admit_agent", identity.AdmitAgentRequest, identity.AdmitAgentReply)
+REQUEST_CERTIFICATE = Method(
+    AGENT_STATE, "request_certificate", identity.RequestCertificateRequest, identity.RequestCertificateReply
+)
+GET_CERTIFICATE_AUTHORITY = Method(
+    AGENT_STATE,
+    "get_certificate_authority",
+    identity.GetCertificateAuthorityRequest,
+    identity.GetCertificateAuthorityReply,
+)
+LIST_AGENT_CREDENTIALS = Method(
+    AGENT_STATE, "list_agent_credentials", identity.ListAgentCredentialsRequest, identity.ListAgentCredentialsReply
+)
+REVOKE_AGENT_ACCESS = Method(
+    AGENT_STATE, "revoke_agent_access", identity.RevokeAgentAccessRequest, identity.RevokeAgentAccessReply
+)
+ROTATE_AGENT_CREDENTIAL = Method(
+    AGENT_STATE,
+    "rotate_agent_credential",
+    identity.RotateAgentCredentialRequest,
+    identity.RotateAgentCredentialReply,
+)
+DECIDE_AGENT = Method(AGENT_STATE, "decide_agent", identity.DecideAgentRequest, identity.DecideAgentReply)
+TELL_AGENT = Method(AGENT_STATE, "tell_agent", identity.TellAgentRequest, identity.TellAgentReply)
+PUT_CONNECTION_SETTINGS_POLICY = Method(
+    AGENT_STATE,
+    "put_connection_settings_policy",
+    settings.PutConnectionSettingsPolicyRequest,
+    settings.PutConnectionSettingsPolicyReply,
+)
+GET_CONNECTION_SETTINGS_POLICY = Method(
+    AGENT_STATE,
+    "get_connection_settings_policy",
+    settings.GetConnectionSettingsPolicyRequest,
+    settings.GetConnectionSettingsPolicyReply,
+)
+LIST_CONNECTION_SETTINGS_POLICIES = Method(
+    AGENT_STATE,
+    "list_connection_settings_policies",
+    settings.ListConnectionSettingsPoliciesRequest,
+    settings.ListConnectionSettingsPoliciesReply,
+)
+DELETE_CONNECTION_SETTINGS_POLICY = Method(
+    AGENT_STATE,
+    "delete_connection_settings_policy",
+    settings.DeleteConnectionSettingsPolicyRequest,
+    settings.DeleteConnectionSettingsPolicyReply,
+)
+GET_AGENT_CONNECTION_SETTINGS = Method(
+    AGENT_STATE,
+    "get_agent_connection_settings",
+    settings.GetAgentConnectionSettingsRequest,
+    settings.GetAgentConnectionSettingsReply,
+)
+RETRY_CONNECTION_SETTINGS = Method(
+    AGENT_STATE,
+    "retry_connection_settings",
+    settings.RetryConnectionSettingsRequest,
+    settings.RetryConnectionSettingsReply,
 )
 
 CREATE_CONFIGURATION = Method(

@@ -13,8 +13,15 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Agent(_message.Message):
-    __slots__ = ("tenant_id", "instance_uid", "name", "version", "hostname", "os_type", "architecture", "status", "link", "health_state", "config_state", "config_error", "health_error", "last_seen_at", "last_connected_at", "last_disconnected_at", "disconnect_reason", "labels", "transport", "remote_address", "gateway_id", "epoch", "agent_sequence_num", "capabilities", "remote_config_hash", "created_at", "updated_at", "description", "health", "effective_config", "components", "custom_capabilities", "package_statuses", "connection_settings_status")
+    __slots__ = ("tenant_id", "instance_uid", "name", "version", "hostname", "os_type", "architecture", "status", "link", "health_state", "config_state", "config_error", "health_error", "last_seen_at", "last_connected_at", "last_disconnected_at", "disconnect_reason", "labels", "transport", "remote_address", "gateway_id", "epoch", "agent_sequence_num", "capabilities", "remote_config_hash", "created_at", "updated_at", "approval", "stamped_labels", "enrolment_token_id", "ephemeral_seconds", "description", "health", "effective_config", "components", "custom_capabilities", "package_statuses", "connection_settings_status")
     class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class StampedLabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +55,10 @@ class Agent(_message.Message):
     REMOTE_CONFIG_HASH_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    STAMPED_LABELS_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     HEALTH_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +93,10 @@ class Agent(_message.Message):
     remote_config_hash: bytes
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
+    approval: str
+    stamped_labels: _containers.ScalarMap[str, str]
+    enrolment_token_id: str
+    ephemeral_seconds: int
     description: _opamp_pb2.AgentDescription
     health: _opamp_pb2.ComponentHealth
     effective_config: _opamp_pb2.EffectiveConfig
@@ -89,10 +104,10 @@ class Agent(_message.Message):
     custom_capabilities: _opamp_pb2.CustomCapabilities
     package_statuses: _opamp_pb2.PackageStatuses
     connection_settings_status: _opamp_pb2.ConnectionSettingsStatus
-    def __init__(self, tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., hostname: _Optional[str] = ..., os_type: _Optional[str] = ..., architecture: _Optional[str] = ..., status: _Optional[str] = ..., link: _Optional[str] = ..., health_state: _Optional[str] = ..., config_state: _Optional[str] = ..., config_error: _Optional[str] = ..., health_error: _Optional[str] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_disconnected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disconnect_reason: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., transport: _Optional[_Union[_facts_pb2.Transport, str]] = ..., remote_address: _Optional[str] = ..., gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., agent_sequence_num: _Optional[int] = ..., capabilities: _Optional[int] = ..., remote_config_hash: _Optional[bytes] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., description: _Optional[_Union[_opamp_pb2.AgentDescription, _Mapping]] = ..., health: _Optional[_Union[_opamp_pb2.ComponentHealth, _Mapping]] = ..., effective_config: _Optional[_Union[_opamp_pb2.EffectiveConfig, _Mapping]] = ..., components: _Optional[_Union[_opamp_pb2.AvailableComponents, _Mapping]] = ..., custom_capabilities: _Optional[_Union[_opamp_pb2.CustomCapabilities, _Mapping]] = ..., package_statuses: _Optional[_Union[_opamp_pb2.PackageStatuses, _Mapping]] = ..., connection_settings_status: _Optional[_Union[_opamp_pb2.ConnectionSettingsStatus, _Mapping]] = ...) -> None: ...
+    def __init__(self, tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., hostname: _Optional[str] = ..., os_type: _Optional[str] = ..., architecture: _Optional[str] = ..., status: _Optional[str] = ..., link: _Optional[str] = ..., health_state: _Optional[str] = ..., config_state: _Optional[str] = ..., config_error: _Optional[str] = ..., health_error: _Optional[str] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_disconnected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disconnect_reason: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., transport: _Optional[_Union[_facts_pb2.Transport, str]] = ..., remote_address: _Optional[str] = ..., gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., agent_sequence_num: _Optional[int] = ..., capabilities: _Optional[int] = ..., remote_config_hash: _Optional[bytes] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., approval: _Optional[str] = ..., stamped_labels: _Optional[_Mapping[str, str]] = ..., enrolment_token_id: _Optional[str] = ..., ephemeral_seconds: _Optional[int] = ..., description: _Optional[_Union[_opamp_pb2.AgentDescription, _Mapping]] = ..., health: _Optional[_Union[_opamp_pb2.ComponentHealth, _Mapping]] = ..., effective_config: _Optional[_Union[_opamp_pb2.EffectiveConfig, _Mapping]] = ..., components: _Optional[_Union[_opamp_pb2.AvailableComponents, _Mapping]] = ..., custom_capabilities: _Optional[_Union[_opamp_pb2.CustomCapabilities, _Mapping]] = ..., package_statuses: _Optional[_Union[_opamp_pb2.PackageStatuses, _Mapping]] = ..., connection_settings_status: _Optional[_Union[_opamp_pb2.ConnectionSettingsStatus, _Mapping]] = ...) -> None: ...
 
 class ListAgentsRequest(_message.Message):
-    __slots__ = ("tenant_id", "page", "statuses", "search", "labels", "sort", "descending", "config_states", "health_states")
+    __slots__ = ("tenant_id", "page", "statuses", "search", "labels", "sort", "descending", "config_states", "health_states", "approvals")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +124,7 @@ class ListAgentsRequest(_message.Message):
     DESCENDING_FIELD_NUMBER: _ClassVar[int]
     CONFIG_STATES_FIELD_NUMBER: _ClassVar[int]
     HEALTH_STATES_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     page: _page_pb2.PageRequest
     statuses: _containers.RepeatedScalarFieldContainer[str]
@@ -118,7 +134,8 @@ class ListAgentsRequest(_message.Message):
     descending: bool
     config_states: _containers.RepeatedScalarFieldContainer[str]
     health_states: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, tenant_id: _Optional[str] = ..., page: _Optional[_Union[_page_pb2.PageRequest, _Mapping]] = ..., statuses: _Optional[_Iterable[str]] = ..., search: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., sort: _Optional[str] = ..., descending: _Optional[bool] = ..., config_states: _Optional[_Iterable[str]] = ..., health_states: _Optional[_Iterable[str]] = ...) -> None: ...
+    approvals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, tenant_id: _Optional[str] = ..., page: _Optional[_Union[_page_pb2.PageRequest, _Mapping]] = ..., statuses: _Optional[_Iterable[str]] = ..., search: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., sort: _Optional[str] = ..., descending: _Optional[bool] = ..., config_states: _Optional[_Iterable[str]] = ..., health_states: _Optional[_Iterable[str]] = ..., approvals: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListAgentsReply(_message.Message):
     __slots__ = ("agents", "page")
@@ -293,7 +310,7 @@ class VerifyEnrolmentTokenReply(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., token_id: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class EnrolmentToken(_message.Message):
-    __slots__ = ("id", "tenant_id", "name", "created_at", "expires_at", "revoked_at", "created_by")
+    __slots__ = ("id", "tenant_id", "name", "created_at", "expires_at", "revoked_at", "created_by", "rules", "uses")
     ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -301,6 +318,8 @@ class EnrolmentToken(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     REVOKED_AT_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
     id: str
     tenant_id: str
     name: str
@@ -308,19 +327,50 @@ class EnrolmentToken(_message.Message):
     expires_at: _timestamp_pb2.Timestamp
     revoked_at: _timestamp_pb2.Timestamp
     created_by: str
-    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ...) -> None: ...
+    rules: EnrolmentRules
+    uses: int
+    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., rules: _Optional[_Union[EnrolmentRules, _Mapping]] = ..., uses: _Optional[int] = ...) -> None: ...
+
+class EnrolmentRules(_message.Message):
+    __slots__ = ("max_uses", "cidrs", "labels", "group", "requires_approval", "ephemeral_seconds", "issues", "credential_lifetime_seconds")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    MAX_USES_FIELD_NUMBER: _ClassVar[int]
+    CIDRS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    REQUIRES_APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ISSUES_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_LIFETIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    max_uses: int
+    cidrs: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    group: str
+    requires_approval: bool
+    ephemeral_seconds: int
+    issues: str
+    credential_lifetime_seconds: int
+    def __init__(self, max_uses: _Optional[int] = ..., cidrs: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., group: _Optional[str] = ..., requires_approval: _Optional[bool] = ..., ephemeral_seconds: _Optional[int] = ..., issues: _Optional[str] = ..., credential_lifetime_seconds: _Optional[int] = ...) -> None: ...
 
 class CreateEnrolmentTokenRequest(_message.Message):
-    __slots__ = ("tenant_id", "name", "lifetime_seconds", "created_by")
+    __slots__ = ("tenant_id", "name", "lifetime_seconds", "created_by", "rules")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LIFETIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     name: str
     lifetime_seconds: int
     created_by: str
-    def __init__(self, tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., lifetime_seconds: _Optional[int] = ..., created_by: _Optional[str] = ...) -> None: ...
+    rules: EnrolmentRules
+    def __init__(self, tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., lifetime_seconds: _Optional[int] = ..., created_by: _Optional[str] = ..., rules: _Optional[_Union[EnrolmentRules, _Mapping]] = ...) -> None: ...
 
 class CreateEnrolmentTokenReply(_message.Message):
     __slots__ = ("token", "secret")

@@ -25,43 +25,47 @@ _sym_db = _symbol_database.Default()
 from opamp.v1 import opamp_pb2 as opamp_dot_v1_dot_opamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/events/v1/facts.proto\x12\x0f\x66leet.events.v1\x1a\x14opamp/v1/opamp.proto\"E\n\tFactBatch\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12$\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\x15.fleet.events.v1.Fact\"\xee\x07\n\x04\x46\x61\x63t\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x16\n\x0etime_unix_nano\x18\x05 \x01(\x06\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x1a\n\x12\x61gent_sequence_num\x18\x07 \x01(\x04\x12/\n\tconnected\x18\x10 \x01(\x0b\x32\x1a.fleet.events.v1.ConnectedH\x00\x12\x35\n\x0c\x64isconnected\x18\x11 \x01(\x0b\x32\x1d.fleet.events.v1.DisconnectedH\x00\x12/\n\tdescribed\x18\x12 \x01(\x0b\x32\x1a.fleet.events.v1.DescribedH\x00\x12:\n\x0fhealth_reported\x18\x13 \x01(\x0b\x32\x1f.fleet.events.v1.HealthReportedH\x00\x12M\n\x19\x65\x66\x66\x65\x63tive_config_reported\x18\x14 \x01(\x0b\x32(.fleet.events.v1.EffectiveConfigReportedH\x00\x12T\n\x1dremote_config_status_reported\x18\x15 \x01(\x0b\x32+.fleet.events.v1.RemoteConfigStatusReportedH\x00\x12M\n\x19package_statuses_reported\x18\x16 \x01(\x0b\x32(.fleet.events.v1.PackageStatusesReportedH\x00\x12`\n#connection_settings_status_reported\x18\x17 \x01(\x0b\x32\x31.fleet.events.v1.ConnectionSettingsStatusReportedH\x00\x12U\n\x1d\x63onnection_settings_requested\x18\x18 \x01(\x0b\x32,.fleet.events.v1.ConnectionSettingsRequestedH\x00\x12\x42\n\x13\x63omponents_reported\x18\x19 \x01(\x0b\x32#.fleet.events.v1.ComponentsReportedH\x00\x12I\n\x17\x63ustom_message_received\x18\x1a \x01(\x0b\x32&.fleet.events.v1.CustomMessageReceivedH\x00\x12:\n\x0foffer_delivered\x18\x1b \x01(\x0b\x32\x1f.fleet.events.v1.OfferDeliveredH\x00\x42\x06\n\x04kind\"\x93\x01\n\tConnected\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\ttransport\x18\x02 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x16\n\x0eremote_address\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x01(\x04\x12\x15\n\rcredential_id\x18\x05 \x01(\t\"\x1e\n\x0c\x44isconnected\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x99\x01\n\tDescribed\x12\x35\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32 .opamp.proto.v1.AgentDescription\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x01(\x04\x12?\n\x13\x63ustom_capabilities\x18\x03 \x01(\x0b\x32\".opamp.proto.v1.CustomCapabilities\"A\n\x0eHealthReported\x12/\n\x06health\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.ComponentHealth\"T\n\x17\x45\x66\x66\x65\x63tiveConfigReported\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.EffectiveConfig\"P\n\x1aRemoteConfigStatusReported\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".opamp.proto.v1.RemoteConfigStatus\"L\n\x17PackageStatusesReported\x12\x31\n\x08statuses\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.PackageStatuses\"\\\n ConnectionSettingsStatusReported\x12\x38\n\x06status\x18\x01 \x01(\x0b\x32(.opamp.proto.v1.ConnectionSettingsStatus\"Y\n\x1b\x43onnectionSettingsRequested\x12:\n\x07request\x18\x01 \x01(\x0b\x32).opamp.proto.v1.ConnectionSettingsRequest\"M\n\x12\x43omponentsReported\x12\x37\n\ncomponents\x18\x01 \x01(\x0b\x32#.opamp.proto.v1.AvailableComponents\"G\n\x15\x43ustomMessageReceived\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.opamp.proto.v1.CustomMessage\"b\n\x0eOfferDelivered\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fleet.events.v1.OfferKind\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x12\x10\n\x08offer_id\x18\x03 \x01(\t*S\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x17\n\x13TRANSPORT_WEBSOCKET\x10\x01\x12\x12\n\x0eTRANSPORT_HTTP\x10\x02*\xf1\x01\n\tOfferKind\x12\x1a\n\x16OFFER_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18OFFER_KIND_REMOTE_CONFIG\x10\x01\x12\x17\n\x13OFFER_KIND_PACKAGES\x10\x02\x12\"\n\x1eOFFER_KIND_CONNECTION_SETTINGS\x10\x03\x12\x16\n\x12OFFER_KIND_COMMAND\x10\x04\x12\x1d\n\x19OFFER_KIND_CUSTOM_MESSAGE\x10\x05\x12 \n\x1cOFFER_KIND_REPORT_FULL_STATE\x10\x06\x12\x14\n\x10OFFER_KIND_CLOSE\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/events/v1/facts.proto\x12\x0f\x66leet.events.v1\x1a\x14opamp/v1/opamp.proto\"E\n\tFactBatch\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12$\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\x15.fleet.events.v1.Fact\"\xee\x07\n\x04\x46\x61\x63t\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x16\n\x0etime_unix_nano\x18\x05 \x01(\x06\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x1a\n\x12\x61gent_sequence_num\x18\x07 \x01(\x04\x12/\n\tconnected\x18\x10 \x01(\x0b\x32\x1a.fleet.events.v1.ConnectedH\x00\x12\x35\n\x0c\x64isconnected\x18\x11 \x01(\x0b\x32\x1d.fleet.events.v1.DisconnectedH\x00\x12/\n\tdescribed\x18\x12 \x01(\x0b\x32\x1a.fleet.events.v1.DescribedH\x00\x12:\n\x0fhealth_reported\x18\x13 \x01(\x0b\x32\x1f.fleet.events.v1.HealthReportedH\x00\x12M\n\x19\x65\x66\x66\x65\x63tive_config_reported\x18\x14 \x01(\x0b\x32(.fleet.events.v1.EffectiveConfigReportedH\x00\x12T\n\x1dremote_config_status_reported\x18\x15 \x01(\x0b\x32+.fleet.events.v1.RemoteConfigStatusReportedH\x00\x12M\n\x19package_statuses_reported\x18\x16 \x01(\x0b\x32(.fleet.events.v1.PackageStatusesReportedH\x00\x12`\n#connection_settings_status_reported\x18\x17 \x01(\x0b\x32\x31.fleet.events.v1.ConnectionSettingsStatusReportedH\x00\x12U\n\x1d\x63onnection_settings_requested\x18\x18 \x01(\x0b\x32,.fleet.events.v1.ConnectionSettingsRequestedH\x00\x12\x42\n\x13\x63omponents_reported\x18\x19 \x01(\x0b\x32#.fleet.events.v1.ComponentsReportedH\x00\x12I\n\x17\x63ustom_message_received\x18\x1a \x01(\x0b\x32&.fleet.events.v1.CustomMessageReceivedH\x00\x12:\n\x0foffer_delivered\x18\x1b \x01(\x0b\x32\x1f.fleet.events.v1.OfferDeliveredH\x00\x42\x06\n\x04kind\"\x8c\x02\n\tConnected\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\ttransport\x18\x02 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x16\n\x0eremote_address\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x01(\x04\x12\x15\n\rcredential_id\x18\x05 \x01(\t\x12\x36\n\x06labels\x18\x06 \x03(\x0b\x32&.fleet.events.v1.Connected.LabelsEntry\x12\x10\n\x08withheld\x18\x07 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1e\n\x0c\x44isconnected\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x99\x01\n\tDescribed\x12\x35\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32 .opamp.proto.v1.AgentDescription\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x01(\x04\x12?\n\x13\x63ustom_capabilities\x18\x03 \x01(\x0b\x32\".opamp.proto.v1.CustomCapabilities\"A\n\x0eHealthReported\x12/\n\x06health\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.ComponentHealth\"T\n\x17\x45\x66\x66\x65\x63tiveConfigReported\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.EffectiveConfig\"P\n\x1aRemoteConfigStatusReported\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".opamp.proto.v1.RemoteConfigStatus\"L\n\x17PackageStatusesReported\x12\x31\n\x08statuses\x18\x01 \x01(\x0b\x32\x1f.opamp.proto.v1.PackageStatuses\"\\\n ConnectionSettingsStatusReported\x12\x38\n\x06status\x18\x01 \x01(\x0b\x32(.opamp.proto.v1.ConnectionSettingsStatus\"Y\n\x1b\x43onnectionSettingsRequested\x12:\n\x07request\x18\x01 \x01(\x0b\x32).opamp.proto.v1.ConnectionSettingsRequest\"M\n\x12\x43omponentsReported\x12\x37\n\ncomponents\x18\x01 \x01(\x0b\x32#.opamp.proto.v1.AvailableComponents\"G\n\x15\x43ustomMessageReceived\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.opamp.proto.v1.CustomMessage\"b\n\x0eOfferDelivered\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fleet.events.v1.OfferKind\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x12\x10\n\x08offer_id\x18\x03 \x01(\t*S\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x17\n\x13TRANSPORT_WEBSOCKET\x10\x01\x12\x12\n\x0eTRANSPORT_HTTP\x10\x02*\x9d\x02\n\tOfferKind\x12\x1a\n\x16OFFER_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18OFFER_KIND_REMOTE_CONFIG\x10\x01\x12\x17\n\x13OFFER_KIND_PACKAGES\x10\x02\x12\"\n\x1eOFFER_KIND_CONNECTION_SETTINGS\x10\x03\x12\x16\n\x12OFFER_KIND_COMMAND\x10\x04\x12\x1d\n\x19OFFER_KIND_CUSTOM_MESSAGE\x10\x05\x12 \n\x1cOFFER_KIND_REPORT_FULL_STATE\x10\x06\x12\x14\n\x10OFFER_KIND_CLOSE\x10\x07\x12*\n&OFFER_KIND_REPORT_AVAILABLE_COMPONENTS\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleet.events.v1.facts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSPORT']._serialized_start=2238
-  _globals['_TRANSPORT']._serialized_end=2321
-  _globals['_OFFERKIND']._serialized_start=2324
-  _globals['_OFFERKIND']._serialized_end=2565
+  _globals['_CONNECTED_LABELSENTRY']._loaded_options = None
+  _globals['_CONNECTED_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_TRANSPORT']._serialized_start=2359
+  _globals['_TRANSPORT']._serialized_end=2442
+  _globals['_OFFERKIND']._serialized_start=2445
+  _globals['_OFFERKIND']._serialized_end=2730
   _globals['_FACTBATCH']._serialized_start=70
   _globals['_FACTBATCH']._serialized_end=139
   _globals['_FACT']._serialized_start=142
   _globals['_FACT']._serialized_end=1148
   _globals['_CONNECTED']._serialized_start=1151
-  _globals['_CONNECTED']._serialized_end=1298
-  _globals['_DISCONNECTED']._serialized_start=1300
-  _globals['_DISCONNECTED']._serialized_end=1330
-  _globals['_DESCRIBED']._serialized_start=1333
-  _globals['_DESCRIBED']._serialized_end=1486
-  _globals['_HEALTHREPORTED']._serialized_start=1488
-  _globals['_HEALTHREPORTED']._serialized_end=1553
-  _globals['_EFFECTIVECONFIGREPORTED']._serialized_start=1555
-  _globals['_EFFECTIVECONFIGREPORTED']._serialized_end=1639
-  _globals['_REMOTECONFIGSTATUSREPORTED']._serialized_start=1641
-  _globals['_REMOTECONFIGSTATUSREPORTED']._serialized_end=1721
-  _globals['_PACKAGESTATUSESREPORTED']._serialized_start=1723
-  _globals['_PACKAGESTATUSESREPORTED']._serialized_end=1799
-  _globals['_CONNECTIONSETTINGSSTATUSREPORTED']._serialized_start=1801
-  _globals['_CONNECTIONSETTINGSSTATUSREPORTED']._serialized_end=1893
-  _globals['_CONNECTIONSETTINGSREQUESTED']._serialized_start=1895
-  _globals['_CONNECTIONSETTINGSREQUESTED']._serialized_end=1984
-  _globals['_COMPONENTSREPORTED']._serialized_start=1986
-  _globals['_COMPONENTSREPORTED']._serialized_end=2063
-  _globals['_CUSTOMMESSAGERECEIVED']._serialized_start=2065
-  _globals['_CUSTOMMESSAGERECEIVED']._serialized_end=2136
-  _globals['_OFFERDELIVERED']._serialized_start=2138
-  _globals['_OFFERDELIVERED']._serialized_end=2236
+  _globals['_CONNECTED']._serialized_end=1419
+  _globals['_CONNECTED_LABELSENTRY']._serialized_start=1374
+  _globals['_CONNECTED_LABELSENTRY']._serialized_end=1419
+  _globals['_DISCONNECTED']._serialized_start=1421
+  _globals['_DISCONNECTED']._serialized_end=1451
+  _globals['_DESCRIBED']._serialized_start=1454
+  _globals['_DESCRIBED']._serialized_end=1607
+  _globals['_HEALTHREPORTED']._serialized_start=1609
+  _globals['_HEALTHREPORTED']._serialized_end=1674
+  _globals['_EFFECTIVECONFIGREPORTED']._serialized_start=1676
+  _globals['_EFFECTIVECONFIGREPORTED']._serialized_end=1760
+  _globals['_REMOTECONFIGSTATUSREPORTED']._serialized_start=1762
+  _globals['_REMOTECONFIGSTATUSREPORTED']._serialized_end=1842
+  _globals['_PACKAGESTATUSESREPORTED']._serialized_start=1844
+  _globals['_PACKAGESTATUSESREPORTED']._serialized_end=1920
+  _globals['_CONNECTIONSETTINGSSTATUSREPORTED']._serialized_start=1922
+  _globals['_CONNECTIONSETTINGSSTATUSREPORTED']._serialized_end=2014
+  _globals['_CONNECTIONSETTINGSREQUESTED']._serialized_start=2016
+  _globals['_CONNECTIONSETTINGSREQUESTED']._serialized_end=2105
+  _globals['_COMPONENTSREPORTED']._serialized_start=2107
+  _globals['_COMPONENTSREPORTED']._serialized_end=2184
+  _globals['_CUSTOMMESSAGERECEIVED']._serialized_start=2186
+  _globals['_CUSTOMMESSAGERECEIVED']._serialized_end=2257
+  _globals['_OFFERDELIVERED']._serialized_start=2259
+  _globals['_OFFERDELIVERED']._serialized_end=2357
 # @@protoc_insertion_point(module_scope)

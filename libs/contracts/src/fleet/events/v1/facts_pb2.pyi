@@ -24,6 +24,7 @@ class OfferKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OFFER_KIND_CUSTOM_MESSAGE: _ClassVar[OfferKind]
     OFFER_KIND_REPORT_FULL_STATE: _ClassVar[OfferKind]
     OFFER_KIND_CLOSE: _ClassVar[OfferKind]
+    OFFER_KIND_REPORT_AVAILABLE_COMPONENTS: _ClassVar[OfferKind]
 TRANSPORT_UNSPECIFIED: Transport
 TRANSPORT_WEBSOCKET: Transport
 TRANSPORT_HTTP: Transport
@@ -35,6 +36,7 @@ OFFER_KIND_COMMAND: OfferKind
 OFFER_KIND_CUSTOM_MESSAGE: OfferKind
 OFFER_KIND_REPORT_FULL_STATE: OfferKind
 OFFER_KIND_CLOSE: OfferKind
+OFFER_KIND_REPORT_AVAILABLE_COMPONENTS: OfferKind
 
 class FactBatch(_message.Message):
     __slots__ = ("gateway_id", "facts")
@@ -87,18 +89,29 @@ class Fact(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time_unix_nano: _Optional[int] = ..., traceparent: _Optional[str] = ..., agent_sequence_num: _Optional[int] = ..., connected: _Optional[_Union[Connected, _Mapping]] = ..., disconnected: _Optional[_Union[Disconnected, _Mapping]] = ..., described: _Optional[_Union[Described, _Mapping]] = ..., health_reported: _Optional[_Union[HealthReported, _Mapping]] = ..., effective_config_reported: _Optional[_Union[EffectiveConfigReported, _Mapping]] = ..., remote_config_status_reported: _Optional[_Union[RemoteConfigStatusReported, _Mapping]] = ..., package_statuses_reported: _Optional[_Union[PackageStatusesReported, _Mapping]] = ..., connection_settings_status_reported: _Optional[_Union[ConnectionSettingsStatusReported, _Mapping]] = ..., connection_settings_requested: _Optional[_Union[ConnectionSettingsRequested, _Mapping]] = ..., components_reported: _Optional[_Union[ComponentsReported, _Mapping]] = ..., custom_message_received: _Optional[_Union[CustomMessageReceived, _Mapping]] = ..., offer_delivered: _Optional[_Union[OfferDelivered, _Mapping]] = ...) -> None: ...
 
 class Connected(_message.Message):
-    __slots__ = ("gateway_id", "transport", "remote_address", "capabilities", "credential_id")
+    __slots__ = ("gateway_id", "transport", "remote_address", "capabilities", "credential_id", "labels", "withheld")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSPORT_FIELD_NUMBER: _ClassVar[int]
     REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     gateway_id: str
     transport: Transport
     remote_address: str
     capabilities: int
     credential_id: str
-    def __init__(self, gateway_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., remote_address: _Optional[str] = ..., capabilities: _Optional[int] = ..., credential_id: _Optional[str] = ...) -> None: ...
+    labels: _containers.ScalarMap[str, str]
+    withheld: bool
+    def __init__(self, gateway_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., remote_address: _Optional[str] = ..., capabilities: _Optional[int] = ..., credential_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., withheld: _Optional[bool] = ...) -> None: ...
 
 class Disconnected(_message.Message):
     __slots__ = ("reason",)
