@@ -117,7 +117,8 @@ async def history_matches(ground: Ground, own: Record) -> None:
     Compare the platform's memory of every connection with the agents' own.
 
     An agent whose socket lived has as many connections in its history as it made, and one of them is open;
-    it was said to be offline only as often as a connection of its own had ended.
+    it was said to be offline only as often as a connection of its own had ended. An agent that polls has no
+    connection to lose: whichever gateway its polls reach, it was never offline.
     """
     said_offline = await offline_events(ground)
     for uid, agent in own.items():
@@ -125,7 +126,9 @@ async def history_matches(ground: Ground, own: Record) -> None:
         still_open = [row for row in history if row["disconnected_at"] is None]
         assert len(still_open) == 1, f"{uid} has {len(still_open)} open connections: {history}"
         assert history[0]["disconnected_at"] is None, f"the open connection of {uid} is not its newest: {history}"
-        if not agent["http"]:
+        if agent["http"]:
+            assert not said_offline[uid], f"{uid} polled all the time and was said to be offline: {history}"
+        else:
             assert len(history) <= agent["connections"], f"{uid} made {agent['connections']}: {history}"
             ended = agent["connections"] - 1
             assert said_offline[uid] <= ended, f"{uid} was said to be offline {said_offline[uid]} times, lost {ended}"
