@@ -119,6 +119,7 @@ test-fuzz: $(VENV)/.ready  ## 100,000 hostile frames and requests against a gate
 	@FUZZ_FRAMES=$(or $(FRAMES),100000) $(PYTEST) -x tests/fuzz $(T)
 
 interop: $(VENV)/.ready  ## Clients nobody here wrote, from their registries
+	@$(PY) tests/fixtures/goprograms.py
 	@$(PYTEST) -x tests/interop $(T)
 
 bench: $(VENV)/.ready  ## Ratios against a bare floor, and against a peer's binary (PEER=path)

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import ForeignAgent
+from foreign import ForeignAgent, ForeignProgram
+from goprograms import Program
 
-NOT_RUN: list[str] = []
+NOT_RUN: dict[str, str] = {}
 
 
 @pytest.fixture
 def foreign_agent() -> Iterator[Callable[..., ForeignAgent]]:
-    """Give a function that starts an agent; all are ended with the test."""
-    started: list[ForeignAgent] = []
+    """Give a function that starts an agent that prints events; all are ended with the test."""
+    yield from _starter(ForeignAgent)
 
-    def start(command: Sequence[str], env: Mapping[str, str] | None = None) -> ForeignAgent:
-        started.append(ForeignAgent(command, env))
-        return started[-1]
+
+@pytest.fixture
+def foreign_program() -> Iterator[Callable[..., ForeignProgram]]:
+    """Give a function that starts any program; all are ended with the test."""
+    yield from _starter(ForeignProgram)
+
+
+def _starter(kind: type[Any]) -> Iterator[Callable[..., Any]]:
+    started: list[ForeignProgram] = []
+
+    def start(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> ForeignProgram:
+        program: ForeignProgram = kind(command, env)
+        started.append(program)
+        return program
 
     yield start
-    for agent in started:
-        agent.stop()
+    for program in started:
+        program.stop()
 
 
 @pytest.fixture
@@ -30,15 +43,29 @@ def not_run() -> Callable[[str, str], None]:
     """Give a function that skips a client loudly: who, and what would make it run."""
 
     def skip(client: str, how: str) -> None:
-        NOT_RUN.append(f"{client} ({how})")
+        NOT_RUN[client] = how
         pytest.skip(f"NOT RUN: {client}: {how}")
 
     return skip
+
+
+@pytest.fixture
+def program_of(not_run: Callable[[str, str], None]) -> Callable[[Program], Path]:
+    """Give a function that finds a program in Go; without it the test is skipped, loudly."""
+
+    def find(program: Program) -> Path:
+        path = program.find()
+        if path is None:
+            not_run(program.name, program.remedy)
+        assert path is not None
+        return path
+
+    return find
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end which clients were not asked: a skip must not look like a pass."""
     if NOT_RUN:
         terminalreporter.section("interop: clients NOT RUN", yellow=True)
-        for client in NOT_RUN:
-            terminalreporter.line(client)
+        for client, how in NOT_RUN.items():
+            terminalreporter.line(f"{client} ({how})")
