@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from opampctl import __version__
 from opampctl.commands import agents, config, config_apply, login, tokens
+from opampctl.commands import conformance as conformance_command
 from opampctl.commands import simulate as simulate_command
 from opampctl.exits import CommandError
 from opampctl.output import err
@@ -56,6 +57,7 @@ config.app.command("push")(config_apply.push)
 config.app.command("status")(config_apply.status)
 app.add_typer(config.app, name="config")
 app.add_typer(tokens.app, name="tokens")
+app.command("conformance", help=conformance_command.HELP)(conformance_command.conformance)
 app.command("simulate", help=simulate_command.EXAMPLES)(simulate_command.simulate)
 
 

@@ -1,0 +1,121 @@
+"""Moves an OpAMP Platform by its REST API."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from opampctl.client import ApiError, Client, quoted
+from opampctl.conformance.verdict import NotApplicable
+from opampctl.exits import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_NOT_FOUND = 404
+_UNSERVED = frozenset({404, 405, 501})
+UID_LABEL = "service.instance.id"
+"""Every agent of the suite describes itself with its uid under this name."""
+
+
+class RestStimulus:
+    """
+    Acts as a user of the API.
+
+    Args:
+        client: Connected and allowed to write; closed by whoever made it.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._run = secrets.token_hex(3)
+        self._configurations: dict[str, str] = {}
+        self._deeds: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+            "show_agent": self._show_agent,
+            "offer_config": self._offer_config,
+            "forget_agent": self._forget_agent,
+        }
+
+    async def do(self, action: str, **what: Any) -> dict[str, Any]:
+        """
+        Do one action.
+
+        Raises:
+            NotApplicable: The API has no such thing, or refuses it.
+        """
+        deed = self._deeds.get(action)
+        if deed is None:
+            raise NotApplicable(f"the API cannot {action.replace('_', ' ')}")
+        try:
+            return await deed(**what)
+        except CommandError as error:
+            raise NotApplicable(f"the API would not {action.replace('_', ' ')}: {error.sentence}") from error
+
+    async def close(self) -> None:
+        """Delete the configurations it made."""
+        await asyncio.gather(*(self._delete(name) for name in self._configurations.values()))
+
+    async def _show_agent(self, instance_uid: str) -> dict[str, Any]:
+        try:
+            shown = (await self._client.get(f"/agents/{instance_uid}", "Cannot show the agent")).body
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return {"known": False, "connected": False}
+            raise
+        files = (shown.get("effective_config") or {}).get("config_map") or {}
+        return {
+            "known": True,
+            "connected": shown["link"] == "connected",
+            "name": shown["name"],
+            "capabilities": shown["capabilities"],
+            "custom_capabilities": shown["custom_capabilities"],
+            "identifying_attributes": shown["identifying_attributes"],
+            "non_identifying_attributes": shown["non_identifying_attributes"],
+            "health": shown["health"],
+            "last_error": shown["health_error"],
+            "healthy": {"healthy": True, "unhealthy": False}.get(shown["health_state"]),
+            "effective_config": {name: _file(file) for name, file in files.items()},
+            "components": shown["components"],
+            "package_statuses": {each["name"]: each for each in shown["package_statuses"]},
+            "status": shown["status"],
+            "last_seen_at": shown["last_seen_at"],
+        }
+
+    async def _offer_config(self, instance_uid: str, body: str, content_type: str) -> dict[str, Any]:
+        name = self._configurations.get(instance_uid)
+        what = "Cannot set the configuration"
+        if name is None:
+            name = f"conformance-{self._run}-{instance_uid}"
+            draft = {
+                "name": name,
+                "content_type": content_type,
+                "raw_config": body,
+                "selector": {UID_LABEL: instance_uid},
+            }
+            await self._client.call("POST", "/configurations", what, body=draft)
+            self._configurations[instance_uid] = name
+        else:
+            await self._client.call("PATCH", f"/configurations/{quoted(name)}", what, body={"raw_config": body})
+        return {}
+
+    async def _forget_agent(self, instance_uid: str) -> dict[str, Any]:
+        try:
+            await self._client.call("DELETE", f"/agents/{instance_uid}", "Cannot forget the agent")
+        except ApiError as error:
+            if error.status not in _UNSERVED:
+                raise
+        return {}
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._client.call("DELETE", f"/configurations/{quoted(name)}", "Cannot delete the configuration")
+        except CommandError:
+            return  # the run is over, and its verdict does not hang on this
+
+
+def _file(file: dict[str, Any]) -> str:
+    """Write a file's body as base64."""
+    body = str(file.get("body", ""))
+    return body if file.get("encoding") == "base64" else base64.b64encode(body.encode()).decode()
