@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from config_service import target_store
+from config_service import bulk, target_store
 from config_service.attempt import AttemptStatus, Cause
 from config_service.selector import Reason
 from config_service.target import Attempt, Desired, Reported, Target, replace
@@ -79,6 +79,25 @@ async def test_unchanged_agents_are_not_written(pool: asyncpg.Pool) -> None:
         await target_store.save(connection, TENANT, {saved.uid: saved}, [saved])
 
     assert await pool.fetchval("SELECT xmin::text FROM agent_target") == before
+
+
+async def test_only_what_changed_is_written(pool: asyncpg.Pool) -> None:
+    """In few agents and in many, each its own value or all the same: the rest of every row stays as it is."""
+    agents = await stored(pool, *(agent(number) for number in range(1, 1 + 2 * bulk.FOLD_FROM)))
+    before = {target.uid: target for target in agents}
+    few = [replace(target, timeouts=number) for number, target in enumerate(agents[:3], 1)]
+    many = [replace(target, offer_count=7, epoch=100 + n) for n, target in enumerate(agents[3 : 3 + bulk.FOLD_FROM])]
+    # The row may hold what the value in memory does not say, as long as nobody changed it there.
+    await pool.execute("UPDATE agent_target SET labels = '{"env": "kept"}'")
+
+    async with pool.acquire() as connection, connection.transaction():
+        await target_store.save(connection, TENANT, before, few)
+        await target_store.save(connection, TENANT, before, many)
+
+    expected = before | {target.uid: target for target in (*few, *many)}
+    assert await target_store.load(pool, TENANT, list(before)) == {
+        uid: replace(target, labels={"env": "kept"}) for uid, target in expected.items()
+    }
 
 
 async def test_affected_are_all_whose_answer_may_change(pool: asyncpg.Pool) -> None:

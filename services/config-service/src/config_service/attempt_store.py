@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config_service.attempt import AttemptStatus, Cause
+from config_service.bulk import Column, rows
 from config_service.target import Attempt, replace
 
 if TYPE_CHECKING:
@@ -35,19 +36,16 @@ SELECT n.tenant_id, n.uid, n.config_hash,
     1 + coalesce((SELECT max(a.attempt) FROM attempt a
                   WHERE a.tenant_id = n.tenant_id AND a.uid = n.uid AND a.config_hash = n.config_hash), 0),
     n.name, n.version, n.status, n.error, n.cause, n.requested_by, n.confirmed, n.offered_at, n.applied_at
-FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-    $9::text[], $10::boolean[], $11::timestamptz[], $12::timestamptz[])
-    AS n (tenant_id, uid, config_hash, name, version, status, error, cause, requested_by, confirmed, offered_at,
-          applied_at)
+FROM {rows} AS n
 RETURNING uid, attempt_id, attempt
 """
 
+# The ids are said twice so that the index leads to them, however many there are.
 _MOVE = """
 UPDATE attempt a SET status = n.status, error = n.error, confirmed = n.confirmed, offered_at = n.offered_at,
     applied_at = n.applied_at, updated_at = now()
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::timestamptz[])
-    AS n (tenant_id, attempt_id, status, error, confirmed, offered_at, applied_at)
-WHERE a.tenant_id = n.tenant_id AND a.attempt_id = n.attempt_id
+FROM {rows} AS n
+WHERE a.tenant_id = n.tenant_id AND a.attempt_id = n.attempt_id AND a.attempt_id = ANY ($1::bigint[])
 """
 
 _SELECTED = """
@@ -76,37 +74,44 @@ async def begin(
     connection: Connection, tenant_id: str, started: Sequence[tuple[bytes, Attempt]]
 ) -> dict[bytes, Attempt]:
     """Write new attempts, at most one per agent, and return them by agent with their id and number."""
-    rows = await connection.fetch(
-        _BEGIN,
-        [tenant_id] * len(started),
-        [uid for uid, _ in started],
-        [attempt.config_hash for _, attempt in started],
-        [attempt.name for _, attempt in started],
-        [attempt.version for _, attempt in started],
-        [attempt.status.value for _, attempt in started],
-        [attempt.error for _, attempt in started],
-        [attempt.cause.value for _, attempt in started],
-        [attempt.requested_by for _, attempt in started],
-        [attempt.confirmed for _, attempt in started],
-        [attempt.offered_at for _, attempt in started],
-        [attempt.applied_at for _, attempt in started],
+    attempts = [attempt for _, attempt in started]
+    table = rows(
+        "uid",
+        {
+            "uid": Column("bytea", [uid for uid, _ in started]),
+            "tenant_id": Column("text", [tenant_id] * len(started)),
+            "config_hash": Column("bytea", [attempt.config_hash for attempt in attempts]),
+            "name": Column("text", [attempt.name for attempt in attempts]),
+            "version": Column("bigint", [attempt.version for attempt in attempts]),
+            "status": Column("text", [attempt.status.value for attempt in attempts]),
+            "error": Column("text", [attempt.error for attempt in attempts]),
+            "cause": Column("text", [attempt.cause.value for attempt in attempts]),
+            "requested_by": Column("text", [attempt.requested_by for attempt in attempts]),
+            "confirmed": Column("boolean", [attempt.confirmed for attempt in attempts]),
+            "offered_at": Column("timestamptz", [attempt.offered_at for attempt in attempts]),
+            "applied_at": Column("timestamptz", [attempt.applied_at for attempt in attempts]),
+        },
     )
+    written = await connection.fetch(_BEGIN.format(rows=table.sql), *table.arguments)
     by_uid = dict(started)
-    return {row["uid"]: replace(by_uid[row["uid"]], id=row["attempt_id"], number=row["attempt"]) for row in rows}
+    return {row["uid"]: replace(by_uid[row["uid"]], id=row["attempt_id"], number=row["attempt"]) for row in written}
 
 
 async def move(connection: Connection, tenant_id: str, moved: Sequence[Attempt]) -> None:
     """Write where attempts stand now."""
-    await connection.execute(
-        _MOVE,
-        [tenant_id] * len(moved),
-        [attempt.id for attempt in moved],
-        [attempt.status.value for attempt in moved],
-        [attempt.error for attempt in moved],
-        [attempt.confirmed for attempt in moved],
-        [attempt.offered_at for attempt in moved],
-        [attempt.applied_at for attempt in moved],
+    table = rows(
+        "attempt_id",
+        {
+            "attempt_id": Column("bigint", [attempt.id for attempt in moved]),
+            "tenant_id": Column("text", [tenant_id] * len(moved)),
+            "status": Column("text", [attempt.status.value for attempt in moved]),
+            "error": Column("text", [attempt.error for attempt in moved]),
+            "confirmed": Column("boolean", [attempt.confirmed for attempt in moved]),
+            "offered_at": Column("timestamptz", [attempt.offered_at for attempt in moved]),
+            "applied_at": Column("timestamptz", [attempt.applied_at for attempt in moved]),
+        },
     )
+    await connection.execute(_MOVE.format(rows=table.sql), *table.arguments)
 
 
 async def list_rows(
@@ -138,13 +143,13 @@ async def list_rows(
     if page.after:
         after = "AND attempt_id < $5::text::bigint"
         arguments.append(page.after[0])
-    rows = await connection.fetch(
+    found = await connection.fetch(
         f"SELECT * {_SELECTED} AND (cardinality($4::text[]) = 0 OR status = ANY ($4::text[])) {after} "
         f"ORDER BY attempt_id DESC LIMIT {page.limit + 1} OFFSET {page.offset}",
         *arguments,
     )
     total = sum(count for status, count in counts.items() if not statuses or status in statuses)
-    return [_ledger_row(row) for row in rows], total, counts
+    return [_ledger_row(row) for row in found], total, counts
 
 
 async def prune(connection: Connection | asyncpg.Pool, retention_days: int) -> int:

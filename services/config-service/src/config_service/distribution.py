@@ -6,6 +6,7 @@ Every change of an agent goes through settle(), whoever caused it: facts, edits,
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -113,8 +114,8 @@ class Distribution:
             decided.append(target)
         await target_store.save(connection, tenant_id, before, decided)
         await publisher.say_outcomes(connection, [item for item in outcomes if publisher.is_outcome(item[1])], now)
-        for _, attempt in outcomes:
-            metrics.ATTEMPTS.labels(attempt.status.value).inc()
+        for status, count in Counter(attempt.status.value for _, attempt in outcomes).items():
+            metrics.ATTEMPTS.labels(status).inc(count)
         return effects
 
     def resolved(self, target: Target, index: CandidateIndex) -> Target:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config_service.attempt import OPEN, AttemptStatus, Cause
 from config_service.selector import Reason
@@ -254,8 +254,8 @@ def desire(target: Target, desired: Desired | None, reason: Reason) -> Target:
         return replace(target, reason=reason)
     in_flight = is_open(target.attempt) and target.offered_hash != target.reported_hash
     stale = in_flight and desired is not None and target.reported_hash == desired.config_hash
-    return replace(
-        _without_attempt(target),
+    return _without_attempt(
+        target,
         desired=desired,
         reason=reason,
         timeouts=0,
@@ -345,12 +345,18 @@ def _offered(target: Target, now: datetime, cause: Cause, requested_by: str, pol
     if target.retry_at is not None and now < target.retry_at:
         return _waiting(target, target.retry_at), Action.NOTHING
     goes_on = target.attempt_status in (AttemptStatus.PENDING, AttemptStatus.OFFERED)
-    if not goes_on:
-        target = replace(_without_attempt(target), attempt=_attempt(target, cause, requested_by))
-    count = target.offer_count + 1
+    count = target.offer_count + 1 if goes_on else 1
     retry_at = now + min(policy.redo_first * (1 << min(count - 1, 16)), policy.redo_most)
-    target = replace(target, offered_hash=wanted, offer_count=count, retry_at=retry_at, delivered_epoch=0)
-    return _waiting(target, retry_at), Action.OFFER
+    said = {
+        "offered_hash": wanted,
+        "offer_count": count,
+        "retry_at": retry_at,
+        "delivered_epoch": 0,
+        "due_at": retry_at,
+    }
+    if goes_on:
+        return replace(target, **said), Action.OFFER
+    return _without_attempt(target, attempt=_attempt(target, cause, requested_by), **said), Action.OFFER
 
 
 def _silent(target: Target, now: datetime, policy: Policy) -> tuple[Target, Action]:
@@ -451,7 +457,7 @@ def _interrupted(target: Target, policy: Policy) -> Target:
     wanted = target.desired.config_hash
     target = replace(target, timeouts=target.timeouts + 1)
     if target.timeouts < policy.max_timeouts:
-        return replace(_without_attempt(target), retry_at=target.retry_at)
+        return _without_attempt(target, retry_at=target.retry_at)
     failed = remembered(target.failed_hashes, wanted)
     told = "the agent came back without it, again and again, while applying it"
     return _with_status(replace(target, failed_hashes=failed), AttemptStatus.FAILED, error=told)
@@ -501,7 +507,7 @@ def _displaced(before: Target, target: Target, now: datetime, policy: Policy) ->
             told = f"the agent went back to {target.reported_hash.hex()[:12]}"
             return _with_status(replace(target, failed_hashes=failed), AttemptStatus.ROLLED_BACK_BY_AGENT, error=told)
     if ran_it and target.reported in (Reported.APPLIED, Reported.UNSET):
-        return replace(_without_attempt(target), retry_at=target.retry_at)
+        return _without_attempt(target, retry_at=target.retry_at)
     return target
 
 
@@ -542,21 +548,30 @@ def _attempt(target: Target, cause: Cause, requested_by: str) -> Attempt:
     return Attempt(desired.config_hash, desired.name, desired.version, cause, requested_by)
 
 
-def _without_attempt(target: Target) -> Target:
-    """End the current attempt: superseded when something was still expected of it, else as it stands."""
+_NO_ATTEMPT: Mapping[str, Any] = {
+    "attempt": None,
+    "offer_count": 0,
+    "delivered_epoch": 0,
+    "waiting_since": None,
+    "probed": False,
+    "retry_at": None,
+}
+
+
+def _without_attempt(target: Target, **changes: Any) -> Target:
+    """
+    End the current attempt: superseded when something was still expected of it, else as it stands.
+
+    Args:
+        target: The agent.
+
+        changes: More to change with it.
+    """
     attempt = target.attempt
-    if attempt is not None:
-        ended = attempt.to(AttemptStatus.SUPERSEDED) if attempt.status in OPEN else attempt
-        target = replace(target, closed=(*target.closed, ended))
-    return replace(
-        target,
-        attempt=None,
-        offer_count=0,
-        delivered_epoch=0,
-        waiting_since=None,
-        probed=False,
-        retry_at=None,
-    )
+    if attempt is None:
+        return replace(target, **{**_NO_ATTEMPT, **changes})
+    ended = attempt.to(AttemptStatus.SUPERSEDED) if attempt.status in OPEN else attempt
+    return replace(target, **{**_NO_ATTEMPT, "closed": (*target.closed, ended), **changes})
 
 
 def _with_status(

@@ -91,6 +91,7 @@ class CandidateIndex:
             if candidate.selector:
                 anchor = min(candidate.selector.items(), key=lambda pair: (frequency[pair], pair))
                 self._by_anchor[anchor].append(candidate)
+        self._anchor_keys = {key for key, _ in self._by_anchor}
 
     def get(self, name: str) -> Candidate | None:
         """Return the current configuration of that name."""
@@ -102,13 +103,19 @@ class CandidateIndex:
 
     def matching(self, labels: Mapping[str, str]) -> list[Candidate]:
         """List every configuration whose selector matches, in order of precedence."""
+        if len(self._anchor_keys) <= len(labels):
+            pairs = [(key, labels[key]) for key in self._anchor_keys if key in labels]
+        else:
+            pairs = list(labels.items())
         found = [
             candidate
-            for pair in labels.items()
+            for pair in pairs
             for candidate in self._by_anchor.get(pair, ())
-            if matches(candidate.selector, labels)
+            if len(candidate.selector) == 1 or matches(candidate.selector, labels)
         ]
-        return sorted(found, key=lambda candidate: (-candidate.priority, candidate.name))
+        if len(found) > 1:
+            found.sort(key=lambda candidate: (-candidate.priority, candidate.name))
+        return found
 
     def resolve(self, labels: Mapping[str, str], assigned: str = "") -> Resolution:
         """

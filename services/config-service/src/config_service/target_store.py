@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config_service import attempt_store
+from config_service import attempt_store, bulk
 from config_service.attempt import AttemptStatus, Cause
 from config_service.selector import Reason
 from config_service.target import ACCEPTS_REMOTE_CONFIG, HASH_BYTES, Attempt, Desired, Reported, Target, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import asyncpg
@@ -21,12 +21,15 @@ _LOCK = """
 SELECT uid FROM agent_target WHERE tenant_id = $1 AND uid = ANY ($2::bytea[]) ORDER BY uid FOR UPDATE
 """
 
+# OFFSET 0 keeps it a look-up by key for each agent: joined, the whole ledger would be read for a handful of agents.
 _LOAD = """
 SELECT t.*, coalesce(s.name, '') AS assigned_name, a.config_hash AS attempt_hash, a.attempt AS attempt_number,
     a.name AS attempt_name, a.version AS attempt_version, a.status AS attempt_status, a.error AS attempt_error,
     a.cause AS attempt_cause, a.requested_by, a.confirmed, a.offered_at, a.applied_at
 FROM agent_target t
-LEFT JOIN attempt a ON a.tenant_id = t.tenant_id AND a.attempt_id = t.attempt_id
+LEFT JOIN LATERAL (
+    SELECT * FROM attempt WHERE attempt.tenant_id = t.tenant_id AND attempt.attempt_id = t.attempt_id OFFSET 0
+) a ON true
 LEFT JOIN assignment s ON s.tenant_id = t.tenant_id AND s.uid = t.uid
 WHERE t.tenant_id = $1 AND t.uid = ANY ($2::bytea[])
 """
@@ -70,47 +73,58 @@ SELECT tenant_id, uid, epoch, gateway_id FROM agent_target
 WHERE connected AND NOT fences ? 'description' ORDER BY tenant_id, uid LIMIT $1
 """
 
-_SAVE_COLUMNS = {
-    "tenant_id": "text",
-    "uid": "bytea",
-    "epoch": "bigint",
-    "gateway_id": "text",
-    "connected": "boolean",
-    "capabilities": "bigint",
-    "labels": "jsonb",
-    "fences": "jsonb",
-    "desired_name": "text",
-    "desired_version": "bigint",
-    "desired_hash": "bytea",
-    "reason": "text",
-    "generation": "bigint",
-    "attempt_id": "bigint",
-    "offered_hash": "bytea",
-    "offer_count": "integer",
-    "retry_at": "timestamptz",
-    "delivered_epoch": "bigint",
-    "waiting_since": "timestamptz",
-    "probed": "boolean",
-    "timeouts": "integer",
-    "reported_hash": "bytea",
-    "reported": "text",
-    "reported_error": "text",
-    "healthy": "boolean",
-    "effective_hash": "bytea",
-    "effective_holds": "boolean",
-    "failed_hashes": "bytea",
-    "stray_hashes": "bytea",
-    "due_at": "timestamptz",
-    "state": "text",
+_DERIVED = ""
+
+_COLUMNS: dict[str, tuple[str, str, Callable[[Target], object]]] = {
+    "tenant_id": ("text", "tenant_id", lambda target: target.tenant_id),
+    "uid": ("bytea", "uid", lambda target: target.uid),
+    "epoch": ("bigint", "epoch", lambda target: target.epoch),
+    "gateway_id": ("text", "gateway_id", lambda target: target.gateway_id),
+    "connected": ("boolean", "connected", lambda target: target.connected),
+    "capabilities": ("bigint", "capabilities", lambda target: _signed(target.capabilities)),
+    "labels": ("jsonb", "labels", lambda target: dict(target.labels)),
+    "fences": ("jsonb", "fences", lambda target: target.fences),
+    "desired_name": ("text", "desired", lambda target: target.desired.name if target.desired else ""),
+    "desired_version": ("bigint", "desired", lambda target: target.desired.version if target.desired else 0),
+    "desired_hash": ("bytea", "desired", lambda target: target.desired.config_hash if target.desired else b""),
+    "reason": ("text", "reason", lambda target: target.reason.value),
+    "generation": ("bigint", "generation", lambda target: target.generation),
+    "attempt_id": ("bigint", "attempt", lambda target: target.attempt.id if target.attempt else None),
+    "offered_hash": ("bytea", "offered_hash", lambda target: target.offered_hash),
+    "offer_count": ("integer", "offer_count", lambda target: target.offer_count),
+    "retry_at": ("timestamptz", "retry_at", lambda target: target.retry_at),
+    "delivered_epoch": ("bigint", "delivered_epoch", lambda target: target.delivered_epoch),
+    "waiting_since": ("timestamptz", "waiting_since", lambda target: target.waiting_since),
+    "probed": ("boolean", "probed", lambda target: target.probed),
+    "timeouts": ("integer", "timeouts", lambda target: target.timeouts),
+    "reported_hash": ("bytea", "reported_hash", lambda target: target.reported_hash),
+    "reported": ("text", "reported", lambda target: target.reported.value),
+    "reported_error": ("text", "reported_error", lambda target: target.reported_error),
+    "healthy": ("boolean", "healthy", lambda target: target.healthy),
+    "effective_hash": ("bytea", "effective_hash", lambda target: target.effective_hash),
+    "effective_holds": ("boolean", "effective_holds", lambda target: target.effective_holds),
+    "failed_hashes": ("bytea", "failed_hashes", lambda target: b"".join(target.failed_hashes)),
+    "stray_hashes": ("bytea", "stray_hashes", lambda target: b"".join(target.stray_hashes)),
+    "due_at": ("timestamptz", "due_at", lambda target: target.due_at),
+    "state": ("text", _DERIVED, lambda target: target.state.value),
 }
-_NAMES = ", ".join(_SAVE_COLUMNS)
-_SAVE = f"""
-INSERT INTO agent_target ({_NAMES})
-SELECT * FROM unnest({", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_SAVE_COLUMNS.values(), start=1))})
+"""Column to its type, the field it is made of, and its value."""
+
+_KEY = ("tenant_id", "uid")
+_FIELDS = frozenset(of for _, of, _ in _COLUMNS.values()) - {*_KEY, _DERIVED}
+
+_ADD = f"""
+INSERT INTO agent_target ({", ".join(_COLUMNS)}) SELECT {", ".join(f"n.{name}" for name in _COLUMNS)} FROM {{rows}} AS n
 ON CONFLICT (tenant_id, uid) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _SAVE_COLUMNS if name not in ("tenant_id", "uid"))},
+    {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEY)},
     updated_at = now()
 """  # noqa: S608 - constants only
+
+# The uids are said twice so that the index leads to them, however many there are.
+_UPDATE = """
+UPDATE agent_target t SET {assignments}, updated_at = now() FROM {rows} AS n
+WHERE t.tenant_id = n.tenant_id AND t.uid = n.uid AND t.uid = ANY ($1::bytea[])
+"""
 
 _ASSIGN = """
 INSERT INTO assignment (tenant_id, uid, name, author) SELECT $1, n.uid, $3, $4 FROM unnest($2::bytea[]) AS n (uid)
@@ -145,6 +159,12 @@ WHERE generation > $4 AND (tenant_id, uid) > ($1, $2) ORDER BY tenant_id, uid LI
 _SINCE = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint"
 
 _CLOCK = "SELECT clock_timestamp()"
+
+# Looked up by the thousand: calling an enum costs several times as much.
+_REASONS = {reason.value: reason for reason in Reason}
+_REPORTED = {reported.value: reported for reported in Reported}
+_CAUSES = {cause.value: cause for cause in Cause}
+_STATUSES = {status.value: status for status in AttemptStatus}
 
 
 async def now(connection: Connection) -> datetime:
@@ -202,9 +222,17 @@ async def save(
         else target
         for target in after
     ]
-    changed = [target for target in saved if before.get(target.uid) != target]
+    new = [target for target in saved if target.uid not in before]
+    if new:
+        table = _rows(new, _COLUMNS)
+        await connection.execute(_ADD.format(rows=table.sql), *table.arguments)
+    changed = [target for target in saved if target.uid in before and before[target.uid] != target]
     if changed:
-        await connection.execute(_SAVE, *_columns(changed))
+        fields = _changed_fields(before, changed)
+        names = [name for name, (_, of, _) in _COLUMNS.items() if of in fields or of == _DERIVED]
+        table = _rows(changed, (*_KEY, *names))
+        assignments = ", ".join(f"{name} = n.{name}" for name in names)
+        await connection.execute(_UPDATE.format(assignments=assignments, rows=table.sql), *table.arguments)
     return saved
 
 
@@ -325,44 +353,28 @@ async def to_announce(
     ]
 
 
-def _columns(targets: Sequence[Target]) -> list[list[object]]:
-    rows = [
-        (
-            target.tenant_id,
-            target.uid,
-            target.epoch,
-            target.gateway_id,
-            target.connected,
-            _signed(target.capabilities),
-            dict(target.labels),
-            target.fences,
-            target.desired.name if target.desired else "",
-            target.desired.version if target.desired else 0,
-            target.desired.config_hash if target.desired else b"",
-            target.reason.value,
-            target.generation,
-            target.attempt.id if target.attempt else None,
-            target.offered_hash,
-            target.offer_count,
-            target.retry_at,
-            target.delivered_epoch,
-            target.waiting_since,
-            target.probed,
-            target.timeouts,
-            target.reported_hash,
-            target.reported.value,
-            target.reported_error,
-            target.healthy,
-            target.effective_hash,
-            target.effective_holds,
-            b"".join(target.failed_hashes),
-            b"".join(target.stray_hashes),
-            target.due_at,
-            target.state.value,
-        )
-        for target in targets
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+def _changed_fields(before: Mapping[bytes, Target], changed: Sequence[Target]) -> set[str]:
+    """Name the fields in which any of these agents is another than before: only they are written."""
+    found: set[str] = set()
+    rest = set(_FIELDS)
+    for target in changed:
+        old, new = vars(before[target.uid]), vars(target)
+        different = [name for name in rest if old[name] is not new[name] and old[name] != new[name]]
+        if different:
+            found.update(different)
+            rest.difference_update(different)
+    return found
+
+
+def _rows(targets: Sequence[Target], names: Iterable[str]) -> bulk.Rows:
+    return bulk.rows(
+        "uid",
+        {
+            name: bulk.Column(kind, [read(target) for target in targets])
+            for name in names
+            for kind, _, read in (_COLUMNS[name],)
+        },
+    )
 
 
 def _target(row: asyncpg.Record) -> Target:
@@ -379,7 +391,7 @@ def _target(row: asyncpg.Record) -> Target:
         desired=Desired(row["desired_name"], row["desired_version"], row["desired_hash"])
         if row["desired_name"]
         else None,
-        reason=Reason(row["reason"]),
+        reason=_REASONS[row["reason"]],
         generation=row["generation"],
         attempt=_attempt(row) if row["attempt_status"] is not None else None,
         offered_hash=row["offered_hash"],
@@ -390,7 +402,7 @@ def _target(row: asyncpg.Record) -> Target:
         probed=row["probed"],
         timeouts=row["timeouts"],
         reported_hash=row["reported_hash"],
-        reported=Reported(row["reported"]),
+        reported=_REPORTED[row["reported"]],
         reported_error=row["reported_error"],
         healthy=row["healthy"],
         effective_hash=row["effective_hash"],
@@ -406,9 +418,9 @@ def _attempt(row: asyncpg.Record) -> Attempt:
         config_hash=row["attempt_hash"],
         name=row["attempt_name"],
         version=row["attempt_version"],
-        cause=Cause(row["attempt_cause"]),
+        cause=_CAUSES[row["attempt_cause"]],
         requested_by=row["requested_by"],
-        status=AttemptStatus(row["attempt_status"]),
+        status=_STATUSES[row["attempt_status"]],
         error=row["attempt_error"],
         offered_at=row["offered_at"],
         applied_at=row["applied_at"],
