@@ -1,0 +1,139 @@
+"""
+Take secrets out of connection settings for people to see, and put them back when what they saw comes again. Pure.
+
+Shown are names, addresses and certificates; masked are header values, private keys, passwords in addresses, and
+other settings whose name sounds like a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from agent_state.redaction import MASK
+from agent_state.settings_policy import SINGLE_MEMBERS
+from opamp.v1 import opamp_pb2 as opamp
+
+_SECRET_NAME = re.compile(r"passw|token|key|secret|auth|credential|passphrase", re.IGNORECASE)
+
+Connection = opamp.OpAMPConnectionSettings | opamp.TelemetryConnectionSettings | opamp.OtherConnectionSettings
+
+MASKED_KEY: Final = MASK.encode()
+
+
+def connections_of(settings: opamp.ConnectionSettingsOffers) -> Iterator[tuple[str, Connection]]:
+    """Give every connection in *settings* with the path people know it by."""
+    for member in SINGLE_MEMBERS:
+        if settings.HasField(member):
+            yield member, getattr(settings, member)
+    for name in sorted(settings.other_connections):
+        yield f"other_connections.{name}", settings.other_connections[name]
+
+
+def masked(settings: opamp.ConnectionSettingsOffers) -> opamp.ConnectionSettingsOffers:
+    """Return a copy without secrets."""
+    shown = opamp.ConnectionSettingsOffers()
+    shown.CopyFrom(settings)
+    for _, connection in connections_of(shown):
+        connection.destination_endpoint = _without_password(connection.destination_endpoint)
+        for header in (*connection.headers.headers, *connection.proxy.connect_headers.headers):
+            header.value = MASK
+        if connection.certificate.private_key:
+            connection.certificate.private_key = MASKED_KEY
+        if connection.proxy.url:
+            connection.proxy.url = _without_password(connection.proxy.url)
+        if isinstance(connection, opamp.OtherConnectionSettings):
+            for name in connection.other_settings:
+                if _SECRET_NAME.search(name):
+                    connection.other_settings[name] = MASK
+    return shown
+
+
+def unmasked(
+    written: opamp.ConnectionSettingsOffers, stored: opamp.ConnectionSettingsOffers | None
+) -> tuple[opamp.ConnectionSettingsOffers, list[str]]:
+    """
+    Put back the secrets that *written* shows masked.
+
+    Args:
+        written: As a person sent it, perhaps after reading it masked.
+
+        stored: What they read; None when nothing was there.
+
+    Returns:
+        A copy with its secrets, and the paths of masks nothing is stored for.
+    """
+    whole = opamp.ConnectionSettingsOffers()
+    whole.CopyFrom(written)
+    known = dict(connections_of(stored)) if stored is not None else {}
+    missing: list[str] = []
+    for path, connection in connections_of(whole):
+        before = known.get(path)
+        _restore_headers(connection.headers, before and before.headers, f"{path}.headers", missing)
+        if connection.HasField("proxy"):
+            proxy = before and before.proxy
+            headers = proxy and proxy.connect_headers
+            _restore_headers(connection.proxy.connect_headers, headers, f"{path}.proxy.connect_headers", missing)
+            url = _restored_url(connection.proxy.url, proxy.url if proxy else "", f"{path}.proxy.url", missing)
+            connection.proxy.url = url
+        if connection.certificate.private_key == MASKED_KEY:
+            if before is not None and before.certificate.private_key:
+                connection.certificate.private_key = before.certificate.private_key
+            else:
+                missing.append(f"{path}.certificate.private_key")
+        if isinstance(connection, opamp.OtherConnectionSettings):
+            _restore_others(connection, before, path, missing)
+    return whole, missing
+
+
+def _restore_headers(
+    headers: opamp.Headers, stored: opamp.Headers | None, path: str, missing: list[str]
+) -> None:
+    known = {header.key.lower(): header.value for header in stored.headers} if stored else {}
+    for header in headers.headers:
+        if header.value != MASK:
+            continue
+        if header.key.lower() in known:
+            header.value = known[header.key.lower()]
+        else:
+            missing.append(f"{path}.{header.key}")
+
+
+def _restore_others(
+    connection: opamp.OtherConnectionSettings, before: Connection | None, path: str, missing: list[str]
+) -> None:
+    known = before.other_settings if isinstance(before, opamp.OtherConnectionSettings) else {}
+    for name in list(connection.other_settings):
+        if connection.other_settings[name] != MASK:
+            continue
+        if name in known:
+            connection.other_settings[name] = known[name]
+        else:
+            missing.append(f"{path}.other_settings.{name}")
+
+
+def _restored_url(written: str, stored: str, path: str, missing: list[str]) -> str:
+    if MASK not in written:
+        return written
+    if written == _without_password(stored):
+        return stored
+    missing.append(path)
+    return written
+
+
+def _without_password(url: str) -> str:
+    """Mask the password of an address; one that cannot be read is masked whole when it may hold one."""
+    if "@" not in url:
+        return url
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+    except ValueError:
+        return MASK
+    userinfo, _, host = parts.netloc.rpartition("@")
+    user, colon, _ = userinfo.partition(":")
+    if not userinfo:
+        return MASK
+    shown = urlunsplit(parts._replace(netloc=f"{user}:{MASK}@{host}" if colon else f"{MASK}@{host}"))
+    return shown if "//" in url else shown.removeprefix("//")
