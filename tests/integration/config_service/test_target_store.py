@@ -88,7 +88,7 @@ async def test_only_what_changed_is_written(pool: asyncpg.Pool) -> None:
     few = [replace(target, timeouts=number) for number, target in enumerate(agents[:3], 1)]
     many = [replace(target, offer_count=7, epoch=100 + n) for n, target in enumerate(agents[3 : 3 + bulk.FOLD_FROM])]
     # The row may hold what the value in memory does not say, as long as nobody changed it there.
-    await pool.execute("UPDATE agent_target SET labels = '{"env": "kept"}'")
+    await pool.execute("UPDATE agent_target SET labels = $1", {"env": "kept"})
 
     async with pool.acquire() as connection, connection.transaction():
         await target_store.save(connection, TENANT, before, few)
