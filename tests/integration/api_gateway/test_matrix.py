@@ -16,7 +16,13 @@ UNREACHED = {401, 403}
 
 def address(path: str) -> str:
     """Fill in a path so that a handler is reached."""
-    values = {"id": format_uid(bytes(range(16))), "name": "edge", "version": "1", "file": "index.css"}
+    values = {
+        "id": format_uid(bytes(range(16))),
+        "name": "edge",
+        "version": "1",
+        "file": "index.css",
+        "credential_id": "c1",
+    }
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
 
 

@@ -38,3 +38,31 @@ async def test_tokens_are_made_listed_and_revoked(api: Any, stand: Any, conforms
     assert "cursor=n" in listed.headers["Link"]
     assert stand.last(subjects.REVOKE_ENROLMENT_TOKEN).id == "7"
     assert {problem["field"] for problem in nameless.body["details"]} == {"name", "lifetime_seconds"}
+
+
+async def test_a_token_may_be_bounded(api: Any, stand: Any, conforms: Any) -> None:
+    """Number of agents, networks, labels, approval, an end after silence, a credential of one's own."""
+    admin = await api.as_role(Role.ADMIN)
+    stand.answer(
+        subjects.CREATE_ENROLMENT_TOKEN,
+        lambda asked: agents.CreateEnrolmentTokenReply(
+            token=agents.EnrolmentToken(id="7", name=asked.name, rules=asked.rules), secret="oet_7_x"
+        ),
+    )
+    rules = {
+        "max_uses": 100,
+        "cidrs": ["10.0.0.0/8"],
+        "labels": {"site": "berlin"},
+        "group": "edge",
+        "requires_approval": True,
+        "ephemeral_seconds": 3600,
+        "issues": "jwt",
+        "credential_lifetime_seconds": 86400,
+    }
+
+    made = await api.call("POST", ROOT, token=admin, json={"name": "edge", **rules})
+    refused = await api.call("POST", ROOT, token=admin, json={"name": "edge", "cidrs": ["10.0.0.1/8"]})
+
+    conforms(made, ("POST", ROOT))
+    assert {key: made.body[key] for key in rules} == rules
+    assert (refused.status, refused.body["details"][0]["field"]) == (422, "cidrs[0]")

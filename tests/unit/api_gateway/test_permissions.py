@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api_gateway.permissions import GRANTS, Permission, Principal, Role, is_allowed
+from api_gateway.permissions import GRANTS, Permission, Principal, Role, is_allowed, may_send
 
 
 def principal(role: Role, tenant: str = "default") -> Principal:
@@ -24,7 +24,15 @@ def test_viewer_writes_nothing_but_its_own_profile(permission: Permission) -> No
     assert is_allowed(principal(Role.VIEWER), permission) == (permission is Permission.PROFILE_WRITE)
 
 
-@pytest.mark.parametrize("permission", [Permission.USER_READ, Permission.USER_WRITE, Permission.ENROLMENT_TOKEN_WRITE])
+@pytest.mark.parametrize(
+    "permission",
+    [
+        Permission.USER_READ,
+        Permission.USER_WRITE,
+        Permission.ENROLMENT_TOKEN_WRITE,
+        Permission.CONNECTION_SETTINGS_WRITE,
+    ],
+)
 def test_only_admin_manages_people_and_credentials(permission: Permission) -> None:
     """An operator cannot make users or enrolment tokens."""
     assert not is_allowed(principal(Role.OPERATOR), permission)
@@ -37,3 +45,16 @@ def test_another_tenants_things_are_nobodys_here() -> None:
 
     assert is_allowed(admin, Permission.AGENT_READ, "default")
     assert not is_allowed(admin, Permission.AGENT_READ, "other")
+
+
+@pytest.mark.parametrize(
+    ("capability", "operator"),
+    [("com.example.status", True), ("com.example.shell", False), ("com.example.shell.read", True), ("org.other", True)],
+)
+def test_the_longest_pattern_that_fits_decides_who_may_send(capability: str, *, operator: bool) -> None:
+    """A viewer never, an administrator always, an operator unless the capability asks for more."""
+    roles = {"com.example.*": Role.OPERATOR, "com.example.shell*": Role.ADMIN, "com.example.shell.read": Role.OPERATOR}
+
+    assert not may_send(principal(Role.VIEWER), capability, roles)
+    assert may_send(principal(Role.OPERATOR), capability, roles) is operator
+    assert may_send(principal(Role.ADMIN), capability, roles)

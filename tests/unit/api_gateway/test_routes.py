@@ -12,7 +12,17 @@ def test_the_registry_is_complete_and_starts() -> None:
 
     tags = {route.tag for route in registry.routes}
 
-    assert tags == {"system", "accounts", "users", "agents", "configurations", "enrolment tokens"}
+    assert tags == {
+        "system",
+        "accounts",
+        "users",
+        "agents",
+        "agent identity",
+        "agent commands",
+        "configurations",
+        "connection settings",
+        "enrolment tokens",
+    }
 
 
 def test_gathering_twice_gives_two_registries() -> None:

@@ -14,6 +14,7 @@ from api_gateway.gateways import OPAMP, GatewayCheck
 from api_gateway.openapi import document_text
 from api_gateway.parts import Parts, Throttles
 from api_gateway.passwords import Passwords
+from api_gateway.permissions import Role
 from api_gateway.routes import all_routes
 from api_gateway.routing import Bounds, build_application
 from api_gateway.settings import ApiGatewaySettings
@@ -22,6 +23,9 @@ from api_gateway.throttle import Limit, Throttle
 from api_gateway.tokens import AccessTokens, load_keys
 from api_gateway.upstream.agent_state import AgentState
 from api_gateway.upstream.config_service import ConfigService
+from api_gateway.upstream.connection_settings import ConnectionSettings
+from api_gateway.upstream.custom_messages import CustomMessages
+from api_gateway.upstream.identity import Identity
 from contracts.subjects import AGENT_STATE, CONFIG_SERVICE
 from servicekit.bus import Bus
 from servicekit.clock import Clock
@@ -58,9 +62,15 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     throttles = _throttles(settings, room.clock)
     metrics.THROTTLE_KEYS.set_function(lambda: sum(len(throttle) for throttle in vars(throttles).values()))
     agents = AgentState(bus, settings.upstream_timeout_seconds)
+    identity = Identity(bus, settings.upstream_timeout_seconds)
+    custom_messages = CustomMessages(bus, identity, max_waiting=settings.max_waiting_calls)
+    metrics.WAITING_CALLS.set_function(lambda: custom_messages.waiting)
     room.health.register(OPAMP, GatewayCheck(agents, room.clock.monotonic), critical=False)
     parts = Parts(
         agents=agents,
+        identity=identity,
+        connection_settings=ConnectionSettings(bus, settings.upstream_timeout_seconds),
+        custom_messages=custom_messages,
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
         users=users,
         sessions=sessions,
@@ -75,6 +85,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         version=room.version,
         openapi=document_text().encode(),
         registration_enabled=settings.registration_enabled,
+        capability_roles={pattern: Role(role) for pattern, role in settings.custom_capability_roles.items()},
     )
     await _listen(room, settings, build_application(all_routes(), parts, _bounds(settings)))
     _ = room.spawn(_forget_expired_sessions(sessions, room.clock), "forget expired sessions")

@@ -14,6 +14,7 @@ What can go wrong here, and the HTTP status each error becomes.
     │       └── RefreshTokenReused  401  and the session is ended
     ├── Forbidden
     │   ├── NotPermitted            403  the role lacks the permission
+    │   ├── CapabilityNotPermitted  403  the role may not send custom messages of this capability
     │   └── RegistrationDisabled    403
     ├── NotFound
     │   ├── UnknownRoute            404
@@ -26,8 +27,11 @@ What can go wrong here, and the HTTP status each error becomes.
     │   └── NothingPushed           409  every agent of a push refused it
     ├── PreconditionFailed
     │   └── VersionChanged          412  If-Match names a version that is not current
-    └── TooMany
-        └── RateLimited             429
+    ├── TooMany
+    │   ├── RateLimited             429
+    │   └── TooManyWaiting          429  too many calls wait for answers of agents
+    └── Unavailable
+        └── NoReply                 504  the agent did not answer a custom message in time
 """
 
 from __future__ import annotations
@@ -46,6 +50,7 @@ from servicekit.errors import (
     ServiceError,
     TooMany,
     Unauthenticated,
+    Unavailable,
 )
 
 STATUS_OF_KIND: dict[Kind, int] = {
@@ -118,6 +123,12 @@ class NotPermitted(Forbidden):
     """The caller's role lacks the permission the route declares."""
 
     code = "not_permitted"
+
+
+class CapabilityNotPermitted(Forbidden):
+    """The caller's role may not send custom messages of this capability."""
+
+    code = "capability_not_permitted"
 
 
 class RegistrationDisabled(Forbidden):
@@ -207,6 +218,19 @@ class RateLimited(TooMany):
     """A rate limit is reached."""
 
     code = "rate_limited"
+
+
+class TooManyWaiting(TooMany):
+    """As many calls as this replica holds wait for answers of agents already."""
+
+    code = "too_many_waiting"
+
+
+class NoReply(Unavailable):
+    """The agent was told, and did not answer in time; it may still have acted on the message."""
+
+    code = "no_reply"
+    status: ClassVar[int] = 504
 
 
 def status_of(error: ServiceError, *, has_body: bool) -> int:

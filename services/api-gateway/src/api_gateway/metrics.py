@@ -32,3 +32,6 @@ DEGRADED = Counter(
     registry=REGISTRY,
 )
 THROTTLE_KEYS = Gauge("api_gateway_throttle_keys", "Callers the rate limiter remembers.", registry=REGISTRY)
+WAITING_CALLS = Gauge(
+    "api_gateway_waiting_calls", "Calls that wait for an agent to answer a custom message.", registry=REGISTRY
+)

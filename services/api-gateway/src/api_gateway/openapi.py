@@ -37,8 +37,15 @@ _PROBLEM_TEXT: dict[int, str] = {
     422: "The document was read, and its content is refused; details name the fields.",
     429: "Too many requests; see Retry-After.",
     503: "A part that is needed does not answer; see Retry-After.",
+    504: "The agent did not answer in time.",
 }
-_ANSWER_TEXT: dict[int, str] = {200: "Done.", 201: "Made.", 302: "Elsewhere.", 503: "It cannot work just now."}
+_ANSWER_TEXT: dict[int, str] = {
+    200: "Done.",
+    201: "Made.",
+    202: "Taken on.",
+    302: "Elsewhere.",
+    503: "It cannot work just now.",
+}
 
 Json = dict[str, Any]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api_gateway.authentication import Authenticator
 from api_gateway.passwords import Passwords
+from api_gateway.permissions import Role
 from api_gateway.store import Sessions, Users
 from api_gateway.throttle import Throttle
 from api_gateway.tokens import AccessTokens
 from api_gateway.upstream.agent_state import AgentState
 from api_gateway.upstream.config_service import ConfigService
+from api_gateway.upstream.connection_settings import ConnectionSettings
+from api_gateway.upstream.custom_messages import CustomMessages
+from api_gateway.upstream.identity import Identity
 from servicekit.clock import Clock
 from servicekit.health import Health
 
@@ -37,6 +42,9 @@ class Parts:
     """The parts of this room."""
 
     agents: AgentState
+    identity: Identity
+    connection_settings: ConnectionSettings
+    custom_messages: CustomMessages
     configurations: ConfigService
     users: Users
     sessions: Sessions
@@ -51,3 +59,5 @@ class Parts:
     """The document served at /api/v1/openapi.json."""
 
     registration_enabled: bool
+    capability_roles: Mapping[str, Role]
+    """Least role that may send custom messages, by pattern of their capability."""

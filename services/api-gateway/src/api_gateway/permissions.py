@@ -6,8 +6,10 @@ Nothing is allowed that is not listed here; a route names exactly one permission
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from fnmatch import fnmatchcase
 
 
 class Role(StrEnum):
@@ -17,10 +19,10 @@ class Role(StrEnum):
     """Reads everything but users and enrolment tokens."""
 
     OPERATOR = "operator"
-    """Also writes configurations, pushes them, assigns and deletes agents."""
+    """Also writes configurations, pushes them, assigns, approves, commands and deletes agents."""
 
     ADMIN = "admin"
-    """Also manages users and enrolment tokens."""
+    """Also manages users, enrolment tokens and connection settings, which carry secrets."""
 
 
 class Permission(StrEnum):
@@ -31,6 +33,12 @@ class Permission(StrEnum):
     AGENT_READ = "agent:read"
     AGENT_WRITE = "agent:write"
     AGENT_DELETE = "agent:delete"
+    AGENT_APPROVE = "agent:approve"
+    AGENT_CREDENTIAL = "agent:credential"
+    AGENT_COMMAND = "agent:command"
+    CUSTOM_MESSAGE_SEND = "custom_message:send"
+    CONNECTION_SETTINGS_READ = "connection_settings:read"
+    CONNECTION_SETTINGS_WRITE = "connection_settings:write"
     CONFIGURATION_READ = "configuration:read"
     CONFIGURATION_WRITE = "configuration:write"
     CONFIGURATION_DELETE = "configuration:delete"
@@ -54,6 +62,7 @@ _VIEWER = frozenset(
         Permission.PROFILE_WRITE,
         Permission.AGENT_READ,
         Permission.CONFIGURATION_READ,
+        Permission.CONNECTION_SETTINGS_READ,
         Permission.METRICS_READ,
     )
 )
@@ -61,6 +70,10 @@ _OPERATOR = _VIEWER | frozenset(
     (
         Permission.AGENT_WRITE,
         Permission.AGENT_DELETE,
+        Permission.AGENT_APPROVE,
+        Permission.AGENT_CREDENTIAL,
+        Permission.AGENT_COMMAND,
+        Permission.CUSTOM_MESSAGE_SEND,
         Permission.CONFIGURATION_WRITE,
         Permission.CONFIGURATION_DELETE,
         Permission.CONFIGURATION_PUSH,
@@ -100,3 +113,25 @@ def is_allowed(principal: Principal, permission: Permission, tenant_id: str | No
     if tenant_id is not None and tenant_id != principal.tenant_id:
         return False
     return permission in GRANTS[principal.role]
+
+
+def may_send(principal: Principal, capability: str, roles: Mapping[str, Role]) -> bool:
+    """
+    Decide whether *principal* may send custom messages of *capability*.
+
+    Args:
+        principal: Who asks.
+
+        capability: Name of the custom capability, a reversed domain name by custom.
+
+        roles: Least role by pattern (`*` and `?` stand for anything); the longest pattern that fits decides, and
+            where none fits the permission custom_message:send is enough.
+    """
+    if not is_allowed(principal, Permission.CUSTOM_MESSAGE_SEND):
+        return False
+    fitting = [pattern for pattern in roles if fnmatchcase(capability, pattern)]
+    if not fitting:
+        return True
+    needed = roles[max(fitting, key=len)]
+    ranks = list(Role)
+    return ranks.index(principal.role) >= ranks.index(needed)

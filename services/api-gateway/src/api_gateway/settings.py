@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -67,6 +67,17 @@ class ApiGatewaySettings(ServiceSettings):
     upstream_timeout_seconds: Annotated[
         float, Field(gt=0, description="Time a service on the bus may take to answer.")
     ] = 5.0
+    max_waiting_calls: Annotated[
+        int,
+        Field(ge=1, description="Calls that may wait for agents to answer custom messages at once; more get 429."),
+    ] = 200
+    custom_capability_roles: Annotated[
+        dict[Annotated[str, Field(min_length=1)], Literal["operator", "admin"]],
+        Field(
+            description="Least role that may send custom messages, by pattern of their capability, as JSON: "
+            '{"com.example.shell*": "admin"}. The longest pattern that fits decides; without one operators may.',
+        ),
+    ] = Field(default_factory=dict)
     cors_origins: Annotated[
         tuple[str, ...],
         Field(description="Origins browsers may call from, separated by commas; empty = same origin only."),

@@ -21,6 +21,7 @@ AgentSort = Literal[
 Status = Literal["online", "offline", "error"]
 HealthState = Literal["unknown", "healthy", "unhealthy"]
 ConfigState = Literal["unset", "applying", "applied", "failed"]
+Approval = Literal["approved", "pending", "rejected", "revoked"]
 
 
 class AgentQuery(SearchQuery):
@@ -33,6 +34,9 @@ class AgentQuery(SearchQuery):
     """Any of."""
 
     config_state: tuple[ConfigState, ...] = ()
+    """Any of."""
+
+    approval: tuple[Approval, ...] = ()
     """Any of."""
 
     search: Annotated[str, Field(max_length=200)] = ""
@@ -99,7 +103,19 @@ class Agent(TypedDict):
     last_disconnected_at: datetime | None
     disconnect_reason: str
     labels: dict[str, str]
-    """Every attribute the agent describes itself with, as selectors see it."""
+    """Every attribute the agent describes itself with, and the stamped labels over them, as selectors see it."""
+
+    stamped_labels: dict[str, str]
+    """Labels its enrolment token stamped on it."""
+
+    approval: str
+    """approved | pending | rejected | revoked; nothing is sent to an agent that is not approved"""
+
+    enrolment_token_id: str
+    """The enrolment token that let it in first; empty when none did."""
+
+    ephemeral_seconds: int
+    """The platform forgets the agent after this long offline; 0 = never."""
 
     configuration_name: str | None
     """The configuration it should run; null when none matches, or when config-service did not answer (X-Warning)."""

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from api_gateway.registry import Registry
-from api_gateway.routes import agents, auth, configurations, enrolment_tokens, system, users
+from api_gateway.routes import (
+    agents,
+    auth,
+    commands,
+    configurations,
+    connection_settings,
+    enrolment_tokens,
+    identity,
+    system,
+    users,
+)
 
 
 def all_routes() -> Registry:
     """Gather the routes of every file here."""
     registry = Registry()
-    for part in (system, auth, users, agents, configurations, enrolment_tokens):
+    for part in (
+        system,
+        auth,
+        users,
+        agents,
+        identity,
+        commands,
+        configurations,
+        connection_settings,
+        enrolment_tokens,
+    ):
         registry.routes.extend(part.routes.routes)
     return registry

@@ -91,8 +91,8 @@ async def get_status_summary(call: Call[NoQuery, None]) -> Answer:
 @routes.route("GET", **_at("/{id}"), permission=Permission.AGENT_READ, answers={200: views.AgentDetail}, errors=(404,))
 async def get_agent(call: Call[NoQuery, None]) -> Answer:
     """Get one agent with everything it reported."""
-    agent = await call.parts.agents.get_agent(call.tenant_id, _uid(call))
-    configurations, headers = await _configurations(call, [agent])
+    agent = await call.parts.agents.get_agent(call.tenant_id, uid_of(call))
+    configurations, headers = await configurations_of(call, [agent])
     return Answer(compose.agent_detail_view(agent, configurations.get(agent.instance_uid)), headers=headers)
 
 
@@ -103,7 +103,7 @@ async def delete_agent(call: Call[NoQuery, None]) -> Answer:
 
     An agent that still runs connects again and is known anew, with its full description.
     """
-    await call.parts.agents.delete_agent(call.tenant_id, _uid(call))
+    await call.parts.agents.delete_agent(call.tenant_id, uid_of(call))
     message: Message = {"message": "agent deleted"}
     return Answer(message)
 
@@ -113,7 +113,7 @@ async def delete_agent(call: Call[NoQuery, None]) -> Answer:
 )
 async def get_agent_status(call: Call[NoQuery, None]) -> Answer:
     """Get the state of one agent."""
-    return Answer(compose.agent_status_view(await call.parts.agents.get_agent(call.tenant_id, _uid(call))))
+    return Answer(compose.agent_status_view(await call.parts.agents.get_agent(call.tenant_id, uid_of(call))))
 
 
 @routes.route(
@@ -127,9 +127,9 @@ async def get_agent_status(call: Call[NoQuery, None]) -> Answer:
 async def list_connections(call: Call[PageQuery, None]) -> Answer:
     """List the connections of an agent, newest first."""
     query = call.query
-    reply = await call.parts.agents.list_connections(call.tenant_id, _uid(call), query)
+    reply = await call.parts.agents.list_connections(call.tenant_id, uid_of(call), query)
     page = compose.connection_page_view(reply, limit=query.limit, offset=query.offset)
-    return Answer(page, headers=_link(call, page["next_cursor"]))
+    return Answer(page, headers=link_of(call, page["next_cursor"]))
 
 
 @routes.route(
@@ -141,7 +141,7 @@ async def list_connections(call: Call[PageQuery, None]) -> Answer:
 )
 async def get_active_connection(call: Call[NoQuery, None]) -> Answer:
     """Get the open connection of an agent; 404 when it is not connected."""
-    return Answer(compose.connection_view(await call.parts.agents.active_connection(call.tenant_id, _uid(call))))
+    return Answer(compose.connection_view(await call.parts.agents.active_connection(call.tenant_id, uid_of(call))))
 
 
 @routes.route(
@@ -154,11 +154,11 @@ async def get_active_connection(call: Call[NoQuery, None]) -> Answer:
 )
 async def list_agent_attempts(call: Call[AttemptQuery, None]) -> Answer:
     """List every attempt to make the agent run a configuration, newest first."""
-    query, uid = call.query, _uid(call)
+    query, uid = call.query, uid_of(call)
     await call.parts.agents.check_known(call.tenant_id, uid)
     reply = await call.parts.configurations.list_attempts(call.tenant_id, query, uid=uid)
     page = attempt_page_view(reply, limit=query.limit, offset=query.offset)
-    return Answer(page, headers=_link(call, page["next_cursor"]))
+    return Answer(page, headers=link_of(call, page["next_cursor"]))
 
 
 @routes.route(
@@ -170,7 +170,7 @@ async def list_agent_attempts(call: Call[AttemptQuery, None]) -> Answer:
 )
 async def get_agent_configuration(call: Call[NoQuery, None]) -> Answer:
     """Tell which configuration an agent gets, why, and how far it is."""
-    uid = _uid(call)
+    uid = uid_of(call)
     known = await call.parts.configurations.of_agents(call.tenant_id, [uid])
     if uid not in known:
         raise AgentNotFound
@@ -188,7 +188,7 @@ async def get_agent_configuration(call: Call[NoQuery, None]) -> Answer:
 async def assign_configuration(call: Call[NoQuery, views.Assignment]) -> Answer:
     """Make an agent run one configuration, whatever selectors say."""
     assigned = await call.parts.configurations.assign(
-        call.tenant_id, _uid(call), call.body.configuration_name, call.principal.username
+        call.tenant_id, uid_of(call), call.body.configuration_name, call.principal.username
     )
     return Answer(compose.agent_configuration_view(assigned))
 
@@ -202,7 +202,7 @@ async def assign_configuration(call: Call[NoQuery, views.Assignment]) -> Answer:
 )
 async def unassign_configuration(call: Call[NoQuery, None]) -> Answer:
     """Take the assignment away; selectors decide again."""
-    assigned = await call.parts.configurations.assign(call.tenant_id, _uid(call), "", call.principal.username)
+    assigned = await call.parts.configurations.assign(call.tenant_id, uid_of(call), "", call.principal.username)
     return Answer(compose.agent_configuration_view(assigned))
 
 
@@ -220,19 +220,19 @@ async def retry_configuration(call: Call[NoQuery, None]) -> Answer:
     A configuration an agent reported as failed is not offered to it again until somebody says so here, or its
     content changes.
     """
-    cleared = await call.parts.configurations.clear_failure(call.tenant_id, _uid(call), call.principal.username)
+    cleared = await call.parts.configurations.clear_failure(call.tenant_id, uid_of(call), call.principal.username)
     return Answer(compose.agent_configuration_view(cleared))
 
 
 async def _agent_page(call: Call[Any, None], query: views.AgentQuery) -> Answer:
     reply = await call.parts.agents.list_agents(call.tenant_id, query)
-    configurations, headers = await _configurations(call, reply.agents)
+    configurations, headers = await configurations_of(call, reply.agents)
     page = compose.agent_page_view(reply, configurations, limit=query.limit, offset=query.offset)
-    return Answer(page, headers={**headers, **_link(call, page["next_cursor"])})
+    return Answer(page, headers={**headers, **link_of(call, page["next_cursor"])})
 
 
-async def _configurations(
-    call: Call[Any, None], agents: Any
+async def configurations_of(
+    call: Call[Any, Any], agents: Any
 ) -> tuple[dict[bytes, config_service_pb2.AgentConfiguration], dict[str, str]]:
     """Ask what these agents should run; without config-service the rest of the answer still stands."""
     found: list[agent_state_pb2.Agent] = list(agents)
@@ -245,12 +245,19 @@ async def _configurations(
     return known, {}
 
 
-def _uid(call: Call[Any, Any]) -> AgentUid:
+def uid_of(call: Call[Any, Any]) -> AgentUid:
+    """
+    Read the agent a path names.
+
+    Raises:
+        AgentNotFound: No agent can have that id.
+    """
     try:
         return parse_uid(call.path["id"])
     except ValueError as error:
         raise AgentNotFound(details=[Problem("id", str(error))]) from error
 
 
-def _link(call: Call[Any, Any], next_cursor: str | None) -> dict[str, str]:
+def link_of(call: Call[Any, Any], next_cursor: str | None) -> dict[str, str]:
+    """Point at the next page, if there is one."""
     return {"Link": next_link(call.url_path, call.url_query, next_cursor)} if next_cursor else {}

@@ -24,10 +24,13 @@ _ROOT = "/api/v1/enrolment-tokens"
     answers={201: views.CreatedEnrolmentToken},
 )
 async def create_enrolment_token(call: Call[NoQuery, views.NewEnrolmentToken]) -> Answer:
-    """Make an enrolment token; its secret is told once, here."""
-    reply = await call.parts.agents.create_enrolment_token(
-        call.tenant_id, call.body.name, call.body.lifetime_seconds, call.principal.username
-    )
+    """
+    Make an enrolment token; its secret is told once, here.
+
+    It may be bounded by time, number of agents and networks, stamp labels on the agents it enrols, make them wait
+    for approval, let them vanish when they have been offline for long, and give each a credential of its own.
+    """
+    reply = await call.parts.agents.create_enrolment_token(call.tenant_id, call.body, call.principal.username)
     return Answer(compose.created_token_view(reply), status=201)
 
 

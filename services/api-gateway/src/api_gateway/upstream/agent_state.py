@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from api_gateway.compose.enrolment import rules_message
 from api_gateway.models.agents import AgentQuery
+from api_gateway.models.enrolment import NewEnrolmentToken
 from api_gateway.models.paging import PageQuery
 from api_gateway.paging import slices
 from api_gateway.upstream.asking import Asking
@@ -31,6 +33,7 @@ class AgentState(Asking):
                     statuses=query.status,
                     health_states=query.health,
                     config_states=query.config_state,
+                    approvals=query.approval,
                     search=query.search or query.q,
                     labels=query.label,
                     sort=query.sort.removeprefix("-"),
@@ -73,11 +76,15 @@ class AgentState(Asking):
         return (await self.ask(subjects.GET_ACTIVE_CONNECTION, request)).connection
 
     async def create_enrolment_token(
-        self, tenant_id: str, name: str, lifetime_seconds: int, created_by: str
+        self, tenant_id: str, document: NewEnrolmentToken, created_by: str
     ) -> messages.CreateEnrolmentTokenReply:
         """Make an enrolment token; its text is in this answer and nowhere else."""
         request = messages.CreateEnrolmentTokenRequest(
-            tenant_id=tenant_id, name=name, lifetime_seconds=lifetime_seconds, created_by=created_by
+            tenant_id=tenant_id,
+            name=document.name,
+            lifetime_seconds=document.lifetime_seconds,
+            created_by=created_by,
+            rules=rules_message(document),
         )
         return await self.ask(subjects.CREATE_ENROLMENT_TOKEN, request)
 
