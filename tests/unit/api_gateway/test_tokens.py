@@ -83,7 +83,7 @@ NOW = datetime.now(UTC)
     "changes",
     [
         {"exp": NOW - timedelta(minutes=1)},
-        {"nbf": NOW + timedelta(minutes=5)},
+        {"nbf": NOW + timedelta(days=1)},
         {"iss": "somebody-else"},
         {"aud": "another-api"},
         {"aud": [AUDIENCE, "another-api"]},
