@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,16 @@ NOT_RUN: dict[str, str] = {}
 @pytest.fixture
 def foreign_agent() -> Iterator[Callable[..., ForeignAgent]]:
     """Give a function that starts an agent that prints events; all are ended with the test."""
-    yield from _starter(ForeignAgent)
+    yield from _starter(ForeignAgent, signal.SIGTERM)
 
 
 @pytest.fixture
 def foreign_program() -> Iterator[Callable[..., ForeignProgram]]:
     """Give a function that starts any program; all are ended with the test."""
-    yield from _starter(ForeignProgram)
+    yield from _starter(ForeignProgram, signal.SIGINT)
 
 
-def _starter(kind: type[Any]) -> Iterator[Callable[..., Any]]:
+def _starter(kind: type[Any], ended_by: signal.Signals) -> Iterator[Callable[..., Any]]:
     started: list[ForeignProgram] = []
 
     def start(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> ForeignProgram:
@@ -35,7 +36,7 @@ def _starter(kind: type[Any]) -> Iterator[Callable[..., Any]]:
 
     yield start
     for program in started:
-        program.stop()
+        program.stop(ended_by)
 
 
 @pytest.fixture
