@@ -16,6 +16,7 @@ from agent_state.effective_config_store import EffectiveConfigStore
 from agent_state.epochs import Epochs
 from agent_state.report_store import ReportStore
 from agent_state.settings import Settings
+from agent_state.settings_store import SettingsStore
 from contracts import streams, subjects
 from servicekit import migrate, postgres, runner
 from servicekit.bus import Bus
@@ -56,8 +57,15 @@ class Applier:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
         self.epochs = Epochs(pool)
+        self.hinted: set[tuple[str, bytes]] = set()
         self.consumer = FactsConsumer(
-            AgentStore(), ConnectionStore(), ReportStore(1 << 20), EffectiveConfigStore(1 << 20), self.epochs
+            AgentStore(),
+            ConnectionStore(),
+            ReportStore(1 << 20),
+            EffectiveConfigStore(1 << 20),
+            self.epochs,
+            standings=SettingsStore(),
+            hint=self.hinted.update,
         )
 
     async def __call__(self, *batches: facts.FactBatch) -> None:

@@ -154,6 +154,7 @@ _SIDE_TABLES = (
     "agent_custom_capabilities",
     "agent_package_statuses",
     "agent_connection_settings_status",
+    "agent_connection_settings",
     "effective_config",
     "agent_connection",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_state.agent_query import AgentQuery
@@ -19,7 +20,14 @@ from agent_state.presence_store import PresenceStore
 from agent_state.report_store import ReportStore
 from agent_state.retention import Retention
 from agent_state.routes import Routes
+from agent_state.settings_composer import Platform, SettingsComposer
+from agent_state.settings_desk import SettingsDesk
+from agent_state.settings_offers import SettingsOffers
+from agent_state.settings_policy_store import SettingsPolicyStore
+from agent_state.settings_routes import SettingsRoutes
+from agent_state.settings_store import SettingsStore
 from agent_state.sweeper import Sweeper
+from agent_state.telling import Telling
 from agent_state.token_store import TokenStore
 from contracts import streams, subjects
 from fleet.events.v1 import facts_pb2 as facts
@@ -31,6 +39,8 @@ from servicekit.outbox import OutboxRelay
 
 if TYPE_CHECKING:
     from agent_state.settings import Settings
+    from opamp.v1 import opamp_pb2 as opamp
+    from servicekit.postgres import Connection as Db
     from servicekit.runner import Room
 
 SERVICE = "agent-state"
@@ -57,7 +67,20 @@ async def build(room: Room, settings: Settings) -> None:
     reports = ReportStore(settings.max_report_bytes)
     effective_configs = EffectiveConfigStore(settings.max_report_bytes)
     offers = Offers(bus)
-    consumer = FactsConsumer(agents, connections, reports, effective_configs, epochs)
+    policies, standings = SettingsPolicyStore(), SettingsStore()
+    composer = SettingsComposer(policies, platform_of(settings), no_credential)
+    desk = SettingsDesk(
+        pool,
+        bus,
+        policies=policies,
+        composer=composer,
+        store=standings,
+        offers=SettingsOffers(bus),
+        clock=room.clock,
+    )
+    consumer = FactsConsumer(
+        agents, connections, reports, effective_configs, epochs, standings=standings, hint=desk.hint
+    )
     facts_in = PartitionConsumer(
         bus,
         pool,
@@ -103,7 +126,17 @@ async def build(room: Room, settings: Settings) -> None:
         silence_seconds=settings.silence_seconds,
     )
     routes = Routes(AgentQuery(answering), TokenStore(answering), epochs, Deletion(answering, agents, offers))
-    await bus.serve(SERVICE, room.version, routes.handlers())
+    settings_routes = SettingsRoutes(
+        answering,
+        policies=policies,
+        store=standings,
+        composer=composer,
+        desk=desk,
+        clock=room.clock,
+        allow_insecure=settings.allow_insecure_tls_offers,
+    )
+    telling = Telling(answering, bus)
+    await bus.serve(SERVICE, room.version, {**routes.handlers(), **settings_routes.handlers(), **telling.handlers()})
     await presence.listen(bus)
     await sweeper.listen()
     _ = room.spawn(presence.run(), "presence")
@@ -111,7 +144,25 @@ async def build(room: Room, settings: Settings) -> None:
     _ = room.spawn(figures.run(), "figures")
     _ = room.spawn(Leader(url, "sweeper").run(sweeper.run), "sweeper")
     _ = room.spawn(Leader(url, "upkeep").run(lambda: retention.run(room.clock)), "upkeep")
+    _ = room.spawn(desk.run(), "connection settings")
+    _ = room.spawn(Leader(url, "connection settings").run(desk.sweep), "connection settings sweep")
     relay = OutboxRelay(pool, bus, streams.EVENTS)
     _ = room.spawn(Leader(url, "outbox").run(relay.run), "outbox")
     asker = FullStateAsker(pool, offers, room.clock)
     _ = room.spawn(Leader(url, "offers").run(asker.run), "offers")
+
+
+def platform_of(settings: Settings) -> Platform:
+    """
+    Tell what offers may say of the platform itself.
+
+    Raises:
+        OSError: The file of certificates cannot be read.
+    """
+    ca_pem = Path(settings.opamp_public_ca_file).read_text() if settings.opamp_public_ca_file else ""
+    return Platform(settings.opamp_public_url, ca_pem, max(1, int(settings.silence_seconds / 2)))
+
+
+async def no_credential(connection: Db, tenant_id: str, uid: bytes) -> opamp.OpAMPConnectionSettings | None:
+    """Tell that no agent has a credential of its own."""
+    del connection, tenant_id, uid

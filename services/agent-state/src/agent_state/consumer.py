@@ -7,7 +7,7 @@ that comes again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import structlog
 from agent_state import metrics
 from agent_state.agent_store import AgentStore, Change, identities_of
 from agent_state.connections import Plan, Stored, add_late, plan
-from agent_state.folding import AgentDelta, ConnectionDelta, fold, keys_of
+from agent_state.folding import NEVER, AgentDelta, ConnectionDelta, fold, keys_of
 from agent_state.publisher import events_of
 from contracts.ids import is_tenant_id
 from servicekit import outbox
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_state.folding import Key
     from agent_state.presence_store import Heard
     from agent_state.report_store import ReportStore
+    from agent_state.settings_store import SettingsStore
     from fleet.events.v1 import facts_pb2 as facts
     from servicekit.postgres import Connection as Db
 
@@ -40,7 +41,12 @@ _ANY_EPOCH = 1 << 63
 
 
 class FactsConsumer:
-    """Applies batches of facts; apply() is what the kit's PartitionConsumer calls."""
+    """
+    Applies batches of facts; apply() is what the kit's PartitionConsumer calls.
+
+    Args:
+        hint: Told, after commit, of agents whose connection settings may be due.
+    """
 
     def __init__(
         self,
@@ -49,7 +55,12 @@ class FactsConsumer:
         reports: ReportStore,
         effective_configs: EffectiveConfigStore,
         epochs: Epochs,
+        *,
+        standings: SettingsStore,
+        hint: Callable[[Iterable[Key]], None],
     ) -> None:
+        self._standings = standings
+        self._hint = hint
         self._agents = agents
         self._connections = connections
         self._reports = reports
@@ -61,6 +72,7 @@ class FactsConsumer:
         now, tombstones = await self._agents.begin(connection, keys_of(batches))
         folded = fold(batches, now, tombstones)
         applied = await self._apply(connection, folded.deltas, now)
+        await self._standings.note_delivered(connection, folded.settings_delivered)
 
         async def follow_up() -> None:
             applied.count()
@@ -69,6 +81,8 @@ class FactsConsumer:
                 metrics.FACTS_REFUSED.inc(folded.refused)
                 log.warning("facts_refused", facts=folded.refused)
             await self._epochs.seen(folded.highest_epoch)
+            self._hint(delta.key for delta in folded.deltas if _moves_settings(delta))
+            self._hint((fact.tenant_id, fact.instance_uid) for fact in folded.settings_delivered)
 
         return follow_up
 
@@ -148,6 +162,16 @@ def _entries(
         newest = delta.newest
         seen = newest.closed_at if newest.closed_at is not None else now
         yield after.tenant_id, after.uid, after.epoch, newest.gateway_id, seen
+
+
+def _moves_settings(delta: AgentDelta) -> bool:
+    """Say whether anything came that connection settings depend on."""
+    return (
+        delta.newest.connected_sequence > 0
+        or delta.capabilities_fence != NEVER
+        or delta.description_fence != NEVER
+        or delta.connection_settings_status_fence != NEVER
+    )
 
 
 def _plan(deltas: Sequence[AgentDelta], changes: dict[Key, Change]) -> Plan:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from agent_state.agent import clean, to_signed
 from contracts.ids import UID_LENGTH, is_tenant_id
+from fleet.events.v1 import facts_pb2 as facts
 
 if TYPE_CHECKING:
-    from fleet.events.v1 import facts_pb2 as facts
     from opamp.v1 import opamp_pb2 as opamp
 
 Key = tuple[str, bytes]
@@ -120,6 +120,9 @@ class Folded:
     highest_epoch: int = 0
     """Of all sound facts, those of deleted agents included."""
 
+    settings_delivered: list[facts.Fact] = field(default_factory=list)
+    """Offers of connection settings that reached their agents."""
+
 
 def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[Key, int] | None = None) -> Folded:
     """
@@ -135,11 +138,14 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
     agents: dict[Key, AgentDelta] = {}
     refused = highest_epoch = 0
     buried = tombstones or {}
+    delivered: list[facts.Fact] = []
     for batch in batches:
         gateway_id = clean(batch.gateway_id, MAX_REASON_CHARACTERS)
         for fact in batch.facts:
             kind = fact.WhichOneof("kind")
             if kind in _IGNORED:
+                if kind == "offer_delivered" and _tells_of_settings(fact):
+                    delivered.append(fact)
                 continue
             if not _is_sound(fact):
                 refused += 1
@@ -152,12 +158,16 @@ def fold(batches: Iterable[facts.FactBatch], now: datetime, tombstones: Mapping[
             if agent is None:
                 agent = agents[key] = AgentDelta(*key)
             _add(agent, fact, str(kind), gateway_id, _time_of(fact, now))
-    return Folded([agents[key] for key in sorted(agents)], refused, highest_epoch)
+    return Folded([agents[key] for key in sorted(agents)], refused, highest_epoch, delivered)
 
 
 def keys_of(batches: Iterable[facts.FactBatch]) -> set[Key]:
     """List whom the batches speak of, unsound facts left out."""
     return {(fact.tenant_id, fact.instance_uid) for batch in batches for fact in batch.facts if _is_sound(fact)}
+
+
+def _tells_of_settings(fact: facts.Fact) -> bool:
+    return fact.offer_delivered.kind == facts.OFFER_KIND_CONNECTION_SETTINGS and _is_sound(fact)
 
 
 def _is_sound(fact: facts.Fact) -> bool:

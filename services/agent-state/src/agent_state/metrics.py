@@ -93,6 +93,70 @@ SWEEPS_HELD_BACK = Counter(
 OFFERS = Counter(
     "agent_state_offers_total", "Requests to gateways by kind and outcome.", ("kind", "outcome"), registry=REGISTRY
 )
+AUTHENTICATIONS = Counter(
+    "agent_state_authentications_total",
+    "Proofs judged at the door: accepted, refused.",
+    ("verdict",),
+    registry=REGISTRY,
+)
+ENROLMENTS = Counter(
+    "agent_state_enrolments_total",
+    "Agents that showed an enrolment token with rules: enrolled, or refused at admission.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+CREDENTIALS = Counter(
+    "agent_state_credentials_total",
+    "Agents' own credentials by kind (bearer, jwt, certificate): issued, promoted by use, revoked.",
+    ("kind", "event"),
+    registry=REGISTRY,
+)
+CERTIFICATES = Counter(
+    "agent_state_certificate_requests_total",
+    "Certificate requests of agents: signed, waiting for approval, refused.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+DECISIONS = Counter(
+    "agent_state_decisions_total", "Agents approved, rejected and revoked.", ("decision",), registry=REGISTRY
+)
+FORGOTTEN = Counter(
+    "agent_state_ephemeral_agents_forgotten_total", "Ephemeral agents forgotten after their time.", registry=REGISTRY
+)
+UNWELCOME = Counter(
+    "agent_state_unwelcome_connections_total",
+    "Connections found open that must not be, and closed again, by cause.",
+    ("cause",),
+    registry=REGISTRY,
+)
+
+SETTINGS_OFFERS = Counter(
+    "agent_state_connection_settings_offers_total",
+    "Offers of connection settings by what became of them: taken, incapable, broadcast, unheard.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+SETTINGS_OUTCOMES = Counter(
+    "agent_state_connection_settings_outcomes_total",
+    "How offers of connection settings ended: applied, failed, timed_out.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+SETTINGS_AGENTS = Gauge(
+    "agent_state_connection_settings_agents",
+    "Agents connection settings are meant for, by where they stand.",
+    ("state",),
+    registry=REGISTRY,
+)
+COMPONENTS_ASKED = Counter(
+    "agent_state_components_asked_total", "Agents asked for the component list behind a hash.", registry=REGISTRY
+)
+TOLD = Counter(
+    "agent_state_told_total",
+    "Commands, custom messages and requests for components: told, refused, or unanswered by the gateway.",
+    ("what", "outcome"),
+    registry=REGISTRY,
+)
 
 
 @dataclass(slots=True)

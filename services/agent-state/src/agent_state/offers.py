@@ -41,7 +41,7 @@ FIRST_PAUSE_SECONDS = 10.0
 REMEMBERED = 200_000
 DELETED = "deleted"
 
-_TOKEN = re.compile(r"[!-)+-=?-~]+")
+GATEWAY_TOKEN = re.compile(r"[!-)+-=?-~]+")
 """What may stand in a subject: visible ASCII but the wildcards. Anything else would garble the protocol."""
 
 # A fresh connection's description normally follows within milliseconds; ask only those it did not follow.
@@ -74,6 +74,10 @@ class Offers:
         """Let agents tell everything again."""
         await self._send(facts.OFFER_KIND_REPORT_FULL_STATE, targets, "")
 
+    async def ask_components(self, targets: Iterable[Target]) -> None:
+        """Let agents list their components."""
+        await self._send(facts.OFFER_KIND_REPORT_AVAILABLE_COMPONENTS, targets, "")
+
     async def close(self, targets: Iterable[Target], reason: str = DELETED) -> None:
         """End connections for good."""
         await self._send(facts.OFFER_KIND_CLOSE, targets, reason)
@@ -101,7 +105,7 @@ class Offers:
         payload = offer.SerializeToString()
         outcome = "broadcast"
         try:
-            if _TOKEN.fullmatch(gateway_id):
+            if GATEWAY_TOKEN.fullmatch(gateway_id):
                 answer = await self._bus.request(subjects.offer(gateway_id), payload, timeout_seconds=TIMEOUT_SECONDS)
                 reply = offers_pb2.OfferReply.FromString(answer)
                 if not reply.unknown_uids:

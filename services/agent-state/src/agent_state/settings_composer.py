@@ -46,8 +46,10 @@ NO_CREDENTIAL: Final = (
 )
 TOO_LARGE: Final = f"the settings together are larger than {MAX_OFFER_BYTES} bytes"
 
-_TO_HTTP = {"ws": "http", "wss": "https"}
-_TO_WEBSOCKET = {"http": "ws", "https": "wss"}
+_SCHEMES: Final[Mapping[int, Mapping[str, str]]] = {
+    facts.TRANSPORT_HTTP: {"ws": "http", "wss": "https"},
+    facts.TRANSPORT_WEBSOCKET: {"http": "ws", "https": "wss"},
+}
 
 OpampPart = Callable[["Db", str, bytes], Awaitable["opamp.OpAMPConnectionSettings | None"]]
 """Tells an agent's own credential (headers, certificate); None = it has none of its own."""
@@ -154,16 +156,22 @@ class SettingsComposer:
         return await self.compose_from(connection, policies, (tenant_id, uid), taker)
 
     async def compose_from(
-        self, connection: Db, policies: Sequence[Policy], key: tuple[str, bytes], taker: Taker
+        self,
+        connection: Db,
+        policies: Sequence[Policy],
+        key: tuple[str, bytes],
+        taker: Taker,
+        *,
+        has_credential: bool = True,
     ) -> Composed:
-        """Do the same for policies already read; many agents need them at once."""
-        own = await self._opamp_part(connection, *key) if taker.capabilities & ACCEPTS_OPAMP else None
+        """Do the same for policies already read; *has_credential* is False where asking for one is idle."""
+        own = None
+        if has_credential and taker.capabilities & ACCEPTS_OPAMP:
+            own = await self._opamp_part(connection, *key)
         return assemble(merge(policies, taker.labels), own, self._platform, taker)
 
 
-def assemble(
-    merged: Merged, own: opamp.OpAMPConnectionSettings | None, platform: Platform, taker: Taker
-) -> Composed:
+def assemble(merged: Merged, own: opamp.OpAMPConnectionSettings | None, platform: Platform, taker: Taker) -> Composed:
     """
     Put an offer together.
 
@@ -215,7 +223,7 @@ def hash_of(offers: opamp.ConnectionSettingsOffers, retries: int = 0) -> bytes:
 def suited(url: str, transport: int) -> str:
     """Write the platform's address with the scheme of an agent's transport; an unknown transport leaves it alone."""
     parts = urlsplit(url)
-    schemes = {facts.TRANSPORT_HTTP: _TO_HTTP, facts.TRANSPORT_WEBSOCKET: _TO_WEBSOCKET}.get(transport, {})
+    schemes = _SCHEMES.get(transport, {})
     return urlunsplit(parts._replace(scheme=schemes.get(parts.scheme, parts.scheme)))
 
 

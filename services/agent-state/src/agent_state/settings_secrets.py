@@ -21,6 +21,7 @@ _SECRET_NAME = re.compile(r"passw|token|key|secret|auth|credential|passphrase", 
 Connection = opamp.OpAMPConnectionSettings | opamp.TelemetryConnectionSettings | opamp.OtherConnectionSettings
 
 MASKED_KEY: Final = MASK.encode()
+_NOTHING: Final = opamp.OtherConnectionSettings()
 
 
 def connections_of(settings: opamp.ConnectionSettingsOffers) -> Iterator[tuple[str, Connection]]:
@@ -70,16 +71,14 @@ def unmasked(
     known = dict(connections_of(stored)) if stored is not None else {}
     missing: list[str] = []
     for path, connection in connections_of(whole):
-        before = known.get(path)
-        _restore_headers(connection.headers, before and before.headers, f"{path}.headers", missing)
+        before = known.get(path, _NOTHING)
+        _restore_headers(connection.headers, before.headers, f"{path}.headers", missing)
         if connection.HasField("proxy"):
-            proxy = before and before.proxy
-            headers = proxy and proxy.connect_headers
-            _restore_headers(connection.proxy.connect_headers, headers, f"{path}.proxy.connect_headers", missing)
-            url = _restored_url(connection.proxy.url, proxy.url if proxy else "", f"{path}.proxy.url", missing)
-            connection.proxy.url = url
+            proxy, old = connection.proxy, before.proxy
+            _restore_headers(proxy.connect_headers, old.connect_headers, f"{path}.proxy.connect_headers", missing)
+            proxy.url = _restored_url(proxy.url, old.url, f"{path}.proxy.url", missing)
         if connection.certificate.private_key == MASKED_KEY:
-            if before is not None and before.certificate.private_key:
+            if before.certificate.private_key:
                 connection.certificate.private_key = before.certificate.private_key
             else:
                 missing.append(f"{path}.certificate.private_key")
@@ -88,10 +87,8 @@ def unmasked(
     return whole, missing
 
 
-def _restore_headers(
-    headers: opamp.Headers, stored: opamp.Headers | None, path: str, missing: list[str]
-) -> None:
-    known = {header.key.lower(): header.value for header in stored.headers} if stored else {}
+def _restore_headers(headers: opamp.Headers, stored: opamp.Headers, path: str, missing: list[str]) -> None:
+    known = {header.key.lower(): header.value for header in stored.headers}
     for header in headers.headers:
         if header.value != MASK:
             continue
@@ -102,7 +99,7 @@ def _restore_headers(
 
 
 def _restore_others(
-    connection: opamp.OtherConnectionSettings, before: Connection | None, path: str, missing: list[str]
+    connection: opamp.OtherConnectionSettings, before: Connection, path: str, missing: list[str]
 ) -> None:
     known = before.other_settings if isinstance(before, opamp.OtherConnectionSettings) else {}
     for name in list(connection.other_settings):

@@ -199,16 +199,19 @@ def _check_certificate(path: str, certificate: opamp.TLSCertificate, now: dateti
         return
     if chain[0].not_valid_after_utc <= now:
         yield Problem(f"{path}.cert", f"expired on {chain[0].not_valid_after_utc:%Y-%m-%d}")
+    yield from _check_key(f"{path}.private_key", certificate.private_key, chain[0])
+
+
+def _check_key(path: str, pem: bytes, certificate: x509.Certificate) -> Iterator[Problem]:
     try:
-        key = serialization.load_pem_private_key(certificate.private_key, password=None)
-        fits = _spki(key.public_key()) == _spki(chain[0].public_key())
+        key = serialization.load_pem_private_key(pem, password=None)
     except TypeError:
-        yield Problem(f"{path}.private_key", "must not be encrypted")
+        yield Problem(path, "must not be encrypted")
     except (ValueError, UnsupportedAlgorithm):
-        yield Problem(f"{path}.private_key", "is not a private key in PEM")
+        yield Problem(path, "is not a private key in PEM")
     else:
-        if not fits:
-            yield Problem(f"{path}.private_key", "does not belong to the certificate")
+        if _spki(key.public_key()) != _spki(certificate.public_key()):
+            yield Problem(path, "does not belong to the certificate")
 
 
 def _spki(key: object) -> bytes:
