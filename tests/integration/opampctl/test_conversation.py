@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from opamp_double import fleet_options, opamp_double, remote_config
+from opamp_double import OpampDouble, fleet_options, opamp_double, remote_config
 
+from devstack.ports import free_port
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate import Fleet, Transport
 from world.eventually import wait_until as eventually
@@ -138,3 +139,109 @@ async def test_failures_happen_at_the_chosen_rate() -> None:
             await eventually(lambda: fleet.snapshot().failed == 3, within=5)
 
             assert "did not become healthy" in fleet.agents[0].config_error
+
+
+def bearer(name: str, **changes: object) -> opamp.ServerToAgent:
+    """Offer another credential."""
+    headers = opamp.Headers(headers=[opamp.Header(key="Authorization", value=f"Bearer {name}")])
+    own = opamp.OpAMPConnectionSettings(headers=headers, heartbeat_interval_seconds=30, **changes)  # type: ignore[arg-type]  # as given
+    return opamp.ServerToAgent(connection_settings=opamp.ConnectionSettingsOffers(hash=name.encode(), opamp=own))
+
+
+def settings_statuses(server: OpampDouble, uid: bytes) -> list[int]:
+    """Return the connection settings statuses an agent has reported, repeats left out."""
+    found = [message.connection_settings_status.status for message in server.of(uid)]
+    told = [status for status in found if status]
+    return [status for place, status in enumerate(told) if not place or told[place - 1] != status]
+
+
+@pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
+async def test_a_new_credential_is_tried_and_kept(transport: Transport) -> None:
+    """The agent comes back with it, and says APPLIED once it was answered on it."""
+    async with opamp_double() as server:
+        options = fleet_options(server, agents=1, transport=transport, accept_settings=True)
+        fleet = Fleet(options)
+        server.replies[fleet.agents[0].uid] = bearer("own")
+        async with fleet:
+            uid = fleet.agents[0].uid
+            await eventually(
+                lambda: settings_statuses(server, uid)[-1:] == [opamp.ConnectionSettingsStatuses_APPLIED], within=5
+            )
+
+            assert settings_statuses(server, uid)[0] == opamp.ConnectionSettingsStatuses_APPLYING
+            assert server.requests[0]["authorization"] == "Bearer oet_1_s"
+            assert server.requests[-1]["authorization"] == "Bearer own"
+
+
+@pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
+async def test_a_credential_that_is_refused_is_given_up(transport: Transport) -> None:
+    """The agent goes back to the one it had and says FAILED, with the reason."""
+    async with opamp_double() as server:
+        options = fleet_options(server, agents=1, transport=transport, accept_settings=True)
+        async with Fleet(options) as fleet:
+            uid = fleet.agents[0].uid
+            await eventually(lambda: server.of(uid), within=5)
+            server.refused_bearers.add("Bearer stolen")
+            server.replies[uid] = bearer("stolen")
+            fleet.report(0)
+
+            await eventually(
+                lambda: settings_statuses(server, uid)[-1:] == [opamp.ConnectionSettingsStatuses_FAILED], within=10
+            )
+
+            assert "Bearer stolen" in [request.get("authorization") for request in server.requests]
+            assert server.requests[-1]["authorization"] == "Bearer oet_1_s"
+            errors = [message.connection_settings_status.error_message for message in server.of(uid)]
+            assert "401" in errors[-1]
+
+
+async def test_an_endpoint_that_does_not_exist_is_given_up() -> None:
+    """After a few attempts the agent is back where it was."""
+    async with opamp_double() as server:
+        async with Fleet(fleet_options(server, agents=1, accept_settings=True)) as fleet:
+            uid = fleet.agents[0].uid
+            await eventually(lambda: server.of(uid), within=5)
+            server.replies[uid] = bearer("own", destination_endpoint=f"ws://127.0.0.1:{free_port()}/v1/opamp")
+            fleet.report(0)
+
+            await eventually(
+                lambda: settings_statuses(server, uid)[-1:] == [opamp.ConnectionSettingsStatuses_FAILED], within=20
+            )
+
+            assert fleet.agents[0].connected
+
+
+@pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
+async def test_custom_messages_come_back(transport: Transport) -> None:
+    """The agent's next message carries what it was sent."""
+    async with opamp_double() as server:
+        options = fleet_options(server, agents=1, transport=transport, custom_capabilities=("com.example.echo",))
+        async with Fleet(options) as fleet:
+            uid = fleet.agents[0].uid
+            await eventually(lambda: server.of(uid), within=5)
+            ask = opamp.CustomMessage(capability="com.example.echo", type="ask", data=b"hi")
+            server.replies[uid] = opamp.ServerToAgent(custom_message=ask)
+            fleet.report(0)
+
+            await eventually(lambda: any(m.HasField("custom_message") for m in server.of(uid)), within=5)
+
+            assert [m.custom_message for m in server.of(uid) if m.HasField("custom_message")] == [ask]
+
+
+async def test_a_given_heartbeat_interval_is_kept() -> None:
+    """From the next beat on, without a new connection."""
+    async with opamp_double() as server:
+        options = fleet_options(server, agents=1, accept_settings=True, heartbeat_seconds=0.05)
+        async with Fleet(options) as fleet:
+            agent = fleet.agents[0]
+            own = opamp.OpAMPConnectionSettings(heartbeat_interval_seconds=3600)
+            offers = opamp.ConnectionSettingsOffers(hash=b"x", opamp=own)
+            server.replies[agent.uid] = opamp.ServerToAgent(connection_settings=offers)
+
+            await eventually(
+                lambda: settings_statuses(server, agent.uid) == [opamp.ConnectionSettingsStatuses_APPLIED], within=5
+            )
+
+            assert agent.extras is not None
+            assert agent.extras.slots.current.heartbeat_seconds == 3600
+            assert server.connects == 1

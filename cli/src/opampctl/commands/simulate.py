@@ -52,6 +52,10 @@ Examples:
 
   opampctl simulate --agents 2000 --churn 20/s --fail-rate 0.05 --apply-delay 1s
 
+  opampctl simulate --agents 10 --accept-settings --components --custom-capability com.example.echo
+
+  opampctl simulate --endpoint wss://opamp.example.org/v1/opamp --csr --uid-seed site-7 --state-folder ~/.agents
+
   opampctl simulate --agents 50000 --processes 3 --connect-rate 2000/s
 
 Ctrl-C ends it: every agent says goodbye, then the summary is printed.
@@ -118,6 +122,26 @@ def simulate(
     ] = None,
     ca_file: Annotated[Path | None, typer.Option(exists=True, help="Trust this CA (wss, https).")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify the server's certificate.")] = False,
+    accept_settings: Annotated[
+        bool,
+        typer.Option(
+            "--accept-settings", help="Take connection settings: try them, report, go back if they do not work."
+        ),
+    ] = False,
+    csr: Annotated[
+        bool, typer.Option("--csr", help="Ask for a certificate for a key of one's own; use it over TLS.")
+    ] = False,
+    custom_capability: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Announce it, and send its messages back as they came; repeatable."),
+    ] = None,
+    components: Annotated[
+        bool, typer.Option("--components", help="Report available components: their hash, and details when asked.")
+    ] = False,
+    state_folder: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Keep given connection settings here over restarts; needs --uid-seed."),
+    ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Written (JSON) when every agent has been connected at once.")
     ] = None,
@@ -150,6 +174,11 @@ def simulate(
             source_addresses=tuple(source_address or ()),
             ca_file=str(ca_file) if ca_file else None,
             verify_tls=not insecure,
+            accept_settings=accept_settings,
+            csr=csr,
+            custom_capabilities=tuple(custom_capability or ()),
+            components=components,
+            state_folder=str(state_folder) if state_folder else None,
         )
         fleet = Fleet(options) if processes == 1 else FleetOfProcesses(options, processes)
     except ValueError as error:

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from contracts.ids import AgentUid, format_uid
 from opamp.v1 import opamp_pb2 as opamp
-from opampctl.simulate import identity
+from opampctl.simulate import extras, identity
 
 if TYPE_CHECKING:
     from opampctl.simulate.options import FleetOptions
@@ -50,7 +50,9 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-_CAPABILITIES_FIELD = b"\x20" + _varint(CAPABILITIES)
+def capabilities_field(options: FleetOptions) -> bytes:
+    """Write the capabilities of a fleet's agents as they stand in every message; made once and shared."""
+    return b"\x20" + _varint(CAPABILITIES | extras.capabilities_of(options))
 
 
 class ReceivedConfig(NamedTuple):
@@ -77,6 +79,8 @@ class Reaction(NamedTuple):
     """The server asked for a restart: break off and come back with the full state."""
     pause_seconds: float | None = None
     """The server is overloaded: say nothing for so long."""
+    reconnect: bool = False
+    """New connection settings are on trial: say so, break off, and come back on them."""
 
 
 class SimulatedAgent:
@@ -88,6 +92,7 @@ class SimulatedAgent:
     """
 
     __slots__ = (
+        "_capabilities_field",
         "_effective",
         "_options",
         "_pending",
@@ -100,6 +105,7 @@ class SimulatedAgent:
         "connected",
         "connected_at",
         "connections",
+        "extras",
         "health_error",
         "healthy",
         "index",
@@ -121,6 +127,7 @@ class SimulatedAgent:
         statistics: Statistics,
         shared_configs: dict[bytes, bytes],
         started_unix_nano: int,
+        capabilities: bytes | None = None,
     ) -> None:
         self.index = options.first_index + position
         self.uid = identity.make_uid(options.uid_seed, self.index)
@@ -147,6 +154,8 @@ class SimulatedAgent:
         self._shared_configs = shared_configs
         self._effective = b""
         self._pending = 0
+        self._capabilities_field = capabilities or capabilities_field(options)
+        self.extras = extras.Extras(options, self.index) if extras.wanted(options) else None
 
     @property
     def uid_text(self) -> str:
@@ -162,7 +171,7 @@ class SimulatedAgent:
     @property
     def has_news(self) -> bool:
         """Whether the next message would carry more than a heartbeat does."""
-        return self._pending != 0
+        return self._pending != 0 or (self.extras is not None and self.extras.has_news)
 
     @property
     def effective_config(self) -> opamp.EffectiveConfig:
@@ -196,13 +205,14 @@ class SimulatedAgent:
     def restart(self, *, now_unix_nano: int) -> None:
         """Begin anew as a restarted process with the same identity and configuration would."""
         self.started_unix_nano = now_unix_nano
+        self.sequence_num = 0
         self._pending = EVERYTHING
 
     def heartbeat(self) -> bytes:
         """Return a message that says only who and alive: instance_uid, sequence_num, capabilities."""
         head = b"\x0a\x10" + self.uid + (b"\x10" + _varint(self.sequence_num) if self.sequence_num else b"")
         self.sequence_num += 1
-        return head + _CAPABILITIES_FIELD
+        return head + self._capabilities_field
 
     def goodbye(self) -> bytes:
         """Return the last message of a connection: agent_disconnect, and nothing else."""
@@ -210,9 +220,9 @@ class SimulatedAgent:
 
     def next_message(self, *, now_unix_nano: int) -> bytes:
         """Return the next AgentToServer with all news since the last one; a heartbeat when there is none."""
-        parts, self._pending = self._pending, 0
-        if not parts:
+        if not self.has_news:
             return self.heartbeat()
+        parts, self._pending = self._pending, 0
         if parts == EVERYTHING:
             self._statistics.full_states += 1
         message = opamp.AgentToServer()
@@ -231,6 +241,8 @@ class SimulatedAgent:
             message.remote_config_status.last_remote_config_hash = self.config_hash
             message.remote_config_status.status = self.config_status
             message.remote_config_status.error_message = self.config_error
+        if self.extras is not None:
+            self.extras.fill(message, everything=parts == EVERYTHING)
         body = self.heartbeat() + message.SerializeToString()
         # C-083: once the server's bits are known, nothing is sent that it does not take.
         unwanted = (
@@ -256,6 +268,8 @@ class SimulatedAgent:
         statistics.messages_received += 1
         statistics.bytes_received += len(body)
         if len(body) == _UID_BYTES + 2 and body[:2] == b"\x0a\x10" and body[2:] == self.uid:
+            if self.extras is not None:
+                self.extras.slots.answered()
             return None  # a pure acknowledgement
         try:
             message = opamp.ServerToAgent.FromString(body)
@@ -296,9 +310,11 @@ class SimulatedAgent:
             self._pending = EVERYTHING
         if message.HasField("agent_identification"):
             self._on_identification(message.agent_identification.new_instance_uid)
+        reconnect = self.extras is not None and self.extras.hear(message, self.uid, self.server_capabilities)
+        reaction = None
         if message.HasField("remote_config"):
-            return self._on_remote_config(message.remote_config, at, monotonic)
-        return None
+            reaction = self._on_remote_config(message.remote_config, at, monotonic)
+        return (reaction or Reaction())._replace(reconnect=True) if reconnect else reaction
 
     def _on_error(self, error: opamp.ServerErrorResponse) -> Reaction | None:
         kind = opamp.ServerErrorResponseType.Name(error.type).removeprefix("ServerErrorResponseType_").lower()

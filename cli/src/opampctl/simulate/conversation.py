@@ -54,6 +54,10 @@ class Conversation(ABC):
         """Break off and come back after *away_seconds*, with or without a goodbye."""
 
     @abstractmethod
+    def switch(self) -> None:
+        """Say the news, and go on upon the terms on trial."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Say goodbye and end for good; silent when nobody listens."""
 
@@ -63,11 +67,14 @@ class Conversation(ABC):
             if reaction.apply:
                 self._plan_apply()
             if reaction.restart:
-                self.agent.restart(now_unix_nano=unix_nano())
                 self.drop(goodbye=True, away_seconds=0.0)
+                self.agent.restart(now_unix_nano=unix_nano())
                 return
             if reaction.pause_seconds is not None:
                 self.pause(reaction.pause_seconds)
+                return
+            if reaction.reconnect:
+                self.switch()
                 return
         if self.agent.has_news:
             self.flush()
@@ -93,7 +100,7 @@ class Conversation(ABC):
     def plan_beat(self, *, first: bool = False) -> None:
         """Plan the next heartbeat; the first after a random part of the interval, so that crowds disperse."""
         self._cancel_beat()
-        interval = self.stage.options.heartbeat_seconds
+        interval = self._heartbeat_seconds()
         if math.isinf(interval) or self.stage.stopping:
             return
         delay = self.stage.jittered(interval, HEARTBEAT_SPREAD)
@@ -122,6 +129,17 @@ class Conversation(ABC):
             first = not receipts or agent.received[-2].connection != newest.connection
             self.stage.count_receipts(newest.hash, monotonic, agent.connected_at, first=first)
         return reaction
+
+    def _heartbeat_seconds(self) -> float:
+        extras = self.agent.extras
+        given = extras.slots.current.heartbeat_seconds if extras is not None else None
+        if given is None:
+            return self.stage.options.heartbeat_seconds
+        return given or math.inf  # 0 = no heartbeats
+
+    def _trial_failed(self, why: str, *, refused: bool) -> None:
+        if self.agent.extras is not None:
+            self.agent.extras.slots.failed(why, refused=refused)
 
     def _count_said(self, body: bytes) -> None:
         statistics = self.stage.statistics

@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
 from opamp.v1 import opamp_pb2 as opamp
-from opampctl.simulate.agent import SimulatedAgent
+from opampctl.simulate.agent import SimulatedAgent, capabilities_field
 from opampctl.simulate.options import Endpoint, FleetOptions
 from opampctl.simulate.polling import CONNECTIONS, PollingConversation, open_http_session
-from opampctl.simulate.stage import Stage, Target, unix_nano
+from opampctl.simulate.stage import Stage, resolve, unix_nano
 from opampctl.simulate.statistics import Snapshot, Standing, Statistics, snapshot_of
 from opampctl.simulate.websocket import WebSocketConversation
 
@@ -47,6 +47,7 @@ class Fleet:
         self.statistics = Statistics()
         shared: dict[bytes, bytes] = {}
         started = unix_nano()
+        capabilities = capabilities_field(options)
         self.agents = [
             SimulatedAgent(
                 options,
@@ -54,6 +55,7 @@ class Fleet:
                 statistics=self.statistics,
                 shared_configs=shared,
                 started_unix_nano=started,
+                capabilities=capabilities,
             )
             for position in range(options.agents)
         ]
@@ -73,7 +75,7 @@ class Fleet:
             OSError: The host name cannot be resolved.
         """
         raise_descriptor_limit(self.options)
-        targets = [await _resolve(endpoint) for endpoint in Endpoint.parse_all(self.options.endpoint)]
+        targets = [await resolve(endpoint) for endpoint in Endpoint.parse_all(self.options.endpoint)]
         tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         stage = self._stage = Stage(self.options, targets, tasks, self.statistics)
         if any(agent.uses_http for agent in self.agents):
@@ -150,6 +152,20 @@ class Fleet:
         self.agents[position].set_health(healthy=healthy, error=error)
         self._conversations[position].flush()
 
+    def request_certificate(self, position: int) -> None:
+        """
+        Let one agent ask for a certificate for a new key now, as before the end of the old one.
+
+        Raises:
+            RuntimeError: The fleet was not made for that.
+        """
+        extras = self.agents[position].extras
+        if extras is None:
+            message = "these agents take no connection settings"
+            raise RuntimeError(message)
+        extras.request_certificate(self.agents[position].uid)
+        self._conversations[position].flush()
+
     def snapshot(self) -> Snapshot:
         """Tell where every agent stands and what was counted so far."""
         return snapshot_of(self.standing(), self.statistics)
@@ -201,14 +217,6 @@ def _given(stage: Stage | None) -> Stage:
         message = "the fleet was not started: use `async with` or `run`"
         raise RuntimeError(message)
     return stage
-
-
-async def _resolve(endpoint: Endpoint) -> Target:
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10):
-        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=1)
-    family, _, _, _, address = found[0]
-    return Target(endpoint, family, (str(address[0]), int(address[1])))
 
 
 def raise_descriptor_limit(options: FleetOptions) -> None:

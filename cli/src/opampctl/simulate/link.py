@@ -51,12 +51,26 @@ class Listener(Protocol):
 class Link(asyncio.Protocol):
     """One WebSocket connection: upgrade, frames in, frames out."""
 
-    __slots__ = ("_closed", "_endpoint", "_head", "_key", "_listener", "_opened", "_reader", "_stage", "_transport")
+    __slots__ = (
+        "_closed",
+        "_endpoint",
+        "_head",
+        "_headers",
+        "_key",
+        "_listener",
+        "_opened",
+        "_reader",
+        "_stage",
+        "_transport",
+    )
 
-    def __init__(self, stage: Stage, endpoint: Endpoint, listener: Listener) -> None:
+    def __init__(
+        self, stage: Stage, endpoint: Endpoint, listener: Listener, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self._key = base64.b64encode(os.urandom(16))
         self._head = b""
         self._endpoint = endpoint
+        self._headers = headers
         self._stage = stage
         self._listener: Listener | None = listener
         self._opened: asyncio.Future[None] | None = stage.loop.create_future()
@@ -79,7 +93,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
         self._transport = transport  # type: ignore[assignment]  # create_connection makes a Transport
-        self._send(_upgrade_request(self._endpoint, self._stage.options.token, self._key))
+        self._send(_upgrade_request(self._endpoint, self._headers, self._key))
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to the upgrade, then frames."""
@@ -195,7 +209,7 @@ class Link(asyncio.Protocol):
             self._transport.write(data)
 
 
-def _upgrade_request(endpoint: Endpoint, token: str, key: bytes) -> bytes:
+def _upgrade_request(endpoint: Endpoint, headers: tuple[tuple[str, str], ...], key: bytes) -> bytes:
     lines = [
         f"GET {endpoint.path} HTTP/1.1",
         f"Host: {endpoint.host_header}",
@@ -205,8 +219,7 @@ def _upgrade_request(endpoint: Endpoint, token: str, key: bytes) -> bytes:
         "Sec-WebSocket-Version: 13",
         "User-Agent: opampctl-simulate",
     ]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
+    lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

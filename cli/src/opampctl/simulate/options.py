@@ -127,6 +127,16 @@ class FleetOptions:
     """Local addresses to connect from in turn; one address has about 28,000 ports to one server."""
     ca_file: str | None = None
     verify_tls: bool = True
+    accept_settings: bool = False
+    """Accept connection settings: try what the server offers, report how it went, go back if it does not work."""
+    csr: bool = False
+    """Ask for a certificate for a key of the agent's own, and reconnect with it over TLS; takes settings, too."""
+    custom_capabilities: tuple[str, ...] = ()
+    """Custom capabilities to announce; messages of them are sent back as they came."""
+    components: bool = False
+    """Report the hash of the available components, and the components when asked for."""
+    state_folder: str | None = None
+    """Where agents keep the connection settings they were given, one file each; None = only as long as they run."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no fleet; every fault in one sentence."""
@@ -150,6 +160,11 @@ class FleetOptions:
             (self.max_connecting < 1, "at least one handshake must be allowed at once"),
             (self.reject < 0 or self.first_index < 0, "reject and first index cannot be negative"),
             (math.isinf(self.apply_delay_seconds), "the apply delay must end some time"),
+            (not all(self.custom_capabilities), "a custom capability has a name"),
+            (
+                self.state_folder is not None and self.uid_seed is None,
+                "agents that remember their connection settings need a uid seed, or the settings are somebody else's",
+            ),
             *((not 0 <= share <= 1, f"the {name} must lie between 0 and 1") for name, share in shares.items()),
         ]
 

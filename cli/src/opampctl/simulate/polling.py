@@ -25,6 +25,7 @@ CONNECTIONS = 1000
 """Polls under way at once; beyond it they queue for a moment."""
 _KEEP_ALIVE_SECONDS = 75.0
 _OK = 200
+_REFUSALS = frozenset(("http_401", "http_403"))
 
 
 class _UnansweredError(Exception):
@@ -39,8 +40,6 @@ class _UnansweredError(Exception):
 def open_http_session(stage: Stage) -> aiohttp.ClientSession:
     """Open the session all polling agents of a fleet share; idle connections are kept for the next poll."""
     headers = {"Content-Type": CONTENT_TYPE, "User-Agent": "opampctl-simulate", "Accept-Encoding": "gzip"}
-    if stage.options.token:
-        headers["Authorization"] = f"Bearer {stage.options.token}"
     connector = aiohttp.TCPConnector(
         limit=CONNECTIONS,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -81,15 +80,20 @@ class PollingConversation(Conversation):
         self.agent.connected = False
         self._cancel_beat()
         if goodbye:
-            self.stage.spawn(self._say_goodbye())
+            self.stage.spawn(self._say_goodbye(self.agent.goodbye()))
         self.reconnect_after(away_seconds)
+
+    def switch(self) -> None:
+        """Poll at once on the terms on trial, with the full state; there is no connection to break."""
+        self.agent.undelivered()
+        self._poll_soon()
 
     async def close(self) -> None:
         """Say goodbye; no answer is waited for longer than a moment."""
         self.cancel_timers()
         if self.agent.connected:
             self.agent.connected = False
-            await self._say_goodbye()
+            await self._say_goodbye(self.agent.goodbye())
 
     def _poll_soon(self) -> None:
         if not self._in_flight and not self.stage.stopping:
@@ -128,13 +132,16 @@ class PollingConversation(Conversation):
             message = "a polling agent in a fleet without an HTTP session"
             raise RuntimeError(message)
         self._count_said(body)
-        headers = {"OpAMP-Instance-UID": self.agent.uid_text}
+        headers = {"OpAMP-Instance-UID": self.agent.uid_text, **dict(stage.headers_of(self.agent))}
         if len(body) >= GZIP_FROM_BYTES:
             headers["Content-Encoding"] = "gzip"
             body = gzip.compress(body, compresslevel=1)
         try:
-            url = stage.target(self.agent.index, self._failures).endpoint.http_url
-            async with stage.http.post(url, data=body, headers=headers) as response:
+            target = await stage.target_of(self.agent, self._failures)
+            tls = stage.tls_of(self.agent, target)
+            async with stage.http.post(
+                target.endpoint.http_url, data=body, headers=headers, ssl=True if tls is None else tls
+            ) as response:
                 answer = await response.read()
                 if response.status != _OK:
                     kind = f"http_{response.status}"
@@ -146,12 +153,13 @@ class PollingConversation(Conversation):
         except TimeoutError as error:
             kind = "poll_timeout"
             raise _UnansweredError(kind) from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _UnansweredError(type(error).__name__) from error
 
     def _on_failure(self, error: _UnansweredError) -> None:
         stage, agent = self.stage, self.agent
         stage.statistics.errors[error.kind] += 1
+        self._trial_failed(error.kind, refused=error.kind in _REFUSALS)
         stage.statistics.connect_failures += 1
         self._said_at = 0.0
         self._cancel_beat()
@@ -162,9 +170,9 @@ class PollingConversation(Conversation):
         self._failures += 1
         self.plan_retry(error.retry_after_seconds)
 
-    async def _say_goodbye(self) -> None:
+    async def _say_goodbye(self, body: bytes) -> None:
         try:
             async with asyncio.timeout(2.0):
-                await self._post(self.agent.goodbye())
+                await self._post(body)
         except (_UnansweredError, TimeoutError):
             self.stage.statistics.errors["goodbye_unanswered"] += 1

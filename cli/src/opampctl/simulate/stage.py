@@ -9,11 +9,15 @@ import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from opampctl.simulate.certificates import tls_context
+from opampctl.simulate.terms import first_terms
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     import aiohttp
 
+    from opampctl.simulate.agent import SimulatedAgent
     from opampctl.simulate.options import Endpoint, FleetOptions
     from opampctl.simulate.statistics import Statistics
 
@@ -56,6 +60,9 @@ class Stage:
         self.http: aiohttp.ClientSession | None = None
         self.stopping = False
         self.first_receipt: dict[bytes, float] = {}
+        self.headers = first_terms(options).headers
+        """Request headers of an agent that was given no others."""
+        self._known = {target.endpoint: target for target in targets}
         self._tasks = tasks
         self._running: set[asyncio.Task[None]] = set()
 
@@ -73,6 +80,44 @@ class Stage:
     def target(self, index: int, failures: int) -> Target:
         """Choose the server of agent *index*: in turn, and the next one after each failed attempt."""
         return self.targets[(index + failures) % len(self.targets)]
+
+    async def target_of(self, agent: SimulatedAgent, failures: int) -> Target:
+        """
+        Choose the server of an agent on its own terms.
+
+        Raises:
+            OSError: Its name cannot be resolved.
+        """
+        endpoint = agent.extras.slots.terms.parsed if agent.extras is not None else None
+        if endpoint is None:
+            return self.target(agent.index, failures)
+        if endpoint not in self._known:
+            self._known[endpoint] = await resolve(endpoint)
+        return self._known[endpoint]
+
+    def headers_of(self, agent: SimulatedAgent) -> tuple[tuple[str, str], ...]:
+        """Return the request headers of an agent on its own terms."""
+        return self.headers if agent.extras is None else agent.extras.slots.terms.headers
+
+    def tls_of(self, agent: SimulatedAgent, target: Target) -> ssl.SSLContext | None:
+        """
+        Return the TLS context for an agent's connection to *target*; None = no TLS.
+
+        Raises:
+            ssl.SSLError: The agent's certificate is of no use.
+        """
+        if not target.endpoint.secure:
+            return None
+        extras = agent.extras
+        if extras is None or not (extras.slots.terms.certificate or extras.slots.terms.ca):
+            if self.tls is None:
+                self.tls = _tls_context(self.options)
+            return self.tls
+        terms = extras.slots.terms
+        if extras.tls is None or extras.tls[0] != terms:
+            context = tls_context(terms, ca_file=self.options.ca_file, verify=self.options.verify_tls)
+            extras.tls = (terms, context)
+        return extras.tls[1]
 
     def open_socket(self, index: int, family: int) -> socket.socket:
         """Make a socket for agent *index*, bound to its source address when there are any."""
@@ -100,6 +145,20 @@ class Stage:
         self.statistics.spread.add(monotonic - earliest)
         if first:
             self.statistics.first_config.add(monotonic - connected_at)
+
+
+async def resolve(endpoint: Endpoint) -> Target:
+    """
+    Resolve the name of a server.
+
+    Raises:
+        OSError: It has no address.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=1)
+    family, _, _, _, address = found[0]
+    return Target(endpoint, family, (str(address[0]), int(address[1])))
 
 
 def unix_nano() -> int:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from opampctl.simulate.agent import SimulatedAgent
     from opampctl.simulate.stage import Stage, Target
 
+_REFUSALS = frozenset((401, 403))
+_POLICY_VIOLATION = "close_1008"
 GOODBYE_SECONDS = 2.0
 """How long a leaving agent waits for the server's Close frame."""
 
@@ -34,13 +36,18 @@ class WebSocketConversation(Conversation):
             if stage.stopping or self._link is not None:
                 return
             started = time.monotonic()
-            target = stage.target(agent.index, self._failures)
-            link = Link(stage, target.endpoint, self)
+            try:
+                target = await stage.target_of(agent, self._failures)
+            except OSError as error:
+                self._fail(type(error).__name__, None)
+                return
+            link = Link(stage, target.endpoint, self, stage.headers_of(agent))
             try:
                 async with asyncio.timeout(stage.options.connect_timeout_seconds):
                     await self._open(link, target)
             except RefusedError as error:
-                self._fail(f"http_{error.status}", error.retry_after_seconds)
+                refused = error.status in _REFUSALS
+                self._fail(f"http_{error.status}", error.retry_after_seconds, refused=refused)
                 return
             except TimeoutError:
                 link.abort("connect timeout")
@@ -65,7 +72,7 @@ class WebSocketConversation(Conversation):
 
     def flush(self) -> None:
         """Send the news, unless there is no connection or nothing new."""
-        if self._link is not None and self.agent.has_news:
+        while self._link is not None and self.agent.has_news:
             self._say(self.agent.next_message(now_unix_nano=unix_nano()))
 
     def beat(self) -> None:
@@ -93,6 +100,11 @@ class WebSocketConversation(Conversation):
             link.abort("dropped")
             self.reconnect_after(away_seconds)
 
+    def switch(self) -> None:
+        """Say that the new terms are being tried, and come back on them."""
+        self.flush()
+        self.drop(goodbye=True, away_seconds=0.0)
+
     async def close(self) -> None:
         """Say goodbye, close, and wait a moment for the server's Close frame."""
         self.cancel_timers()
@@ -118,6 +130,7 @@ class WebSocketConversation(Conversation):
         self._after_end()
         self.stage.statistics.disconnects += 1
         self.stage.statistics.errors[f"lost_{reason}"] += 1
+        self._trial_failed(f"the connection ended: {reason}", refused=reason == _POLICY_VIOLATION)
         self.plan_retry()
 
     def on_broken(self, what: str) -> None:
@@ -126,13 +139,13 @@ class WebSocketConversation(Conversation):
 
     async def _open(self, link: Link, target: Target) -> None:
         stage = self.stage
+        tls = stage.tls_of(self.agent, target)
         sock = stage.open_socket(self.agent.index, target.family)
         try:
             await stage.loop.sock_connect(sock, target.address)
         except BaseException:
             sock.close()
             raise
-        tls = stage.tls if target.endpoint.secure else None
         name = target.endpoint.host if tls is not None else None
         await stage.loop.create_connection(lambda: link, sock=sock, ssl=tls, server_hostname=name)
         await link.opened()
@@ -142,7 +155,8 @@ class WebSocketConversation(Conversation):
             self._count_said(body)
             self._link.send(body)
 
-    def _fail(self, kind: str, retry_after_seconds: float | None) -> None:
+    def _fail(self, kind: str, retry_after_seconds: float | None, *, refused: bool = False) -> None:
+        self._trial_failed(kind, refused=refused)
         self.stage.statistics.connect_failures += 1
         self.stage.statistics.errors[kind] += 1
         self._failures += 1
