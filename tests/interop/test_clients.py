@@ -1,10 +1,10 @@
 """
 OpAMP clients nobody here wrote: each is listed, receives a configuration and a change of it, and reports both.
 
-The Node client is installed from npm. The others run when they are given: OPAMP_GO_AGENT is a program that
-takes `-url URL -token TOKEN -name NAME -labels KEY=VALUE` and prints the events of fixtures/foreign.py;
-OPAMP_PYTHON_SOURCE is the folder that holds the Python client's `opentelemetry/_opamp`, and OPAMP_PYTHON an
-interpreter with what that needs (opentelemetry-api, protobuf, requests, uuid-utils).
+The Node client is installed from npm, opamp-go's is built from its module where Go is at hand (more of it in
+test_opamp_go.py). The Python client runs when it is given: OPAMP_PYTHON_SOURCE is the folder that holds its
+`opentelemetry/_opamp`, and OPAMP_PYTHON an interpreter with what that needs (opentelemetry-api, protobuf,
+requests, uuid-utils).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from foreign import ForeignAgent
+from goprograms import AGENT, Program
 
 from world.eventually import wait_until
 from world.platform import Platform
@@ -118,13 +119,11 @@ async def test_node_client_over_http(platform: Platform, foreign_agent: Callable
 async def test_go_client(
     platform: Platform,
     foreign_agent: Callable[..., ForeignAgent],
-    not_run: Callable[[str, str], None],
+    program_of: Callable[[Program], Path],
     transport: str,
 ) -> None:
     """opamp-go's client does the same over WebSocket and over HTTP."""
-    program = os.environ.get("OPAMP_GO_AGENT", "")
-    if not program:
-        not_run(f"opamp-go over {transport}", "set OPAMP_GO_AGENT to a program made of it")
+    program = program_of(AGENT)
     await platform.start()
     name = f"interop-go-{transport}"
     url = platform.run_json["opamp_url" if transport == "ws" else "opamp_http_url"]

@@ -1,5 +1,5 @@
 """
-An agent made of opamp-go's client: it takes configurations and refuses one, it reconnects, and its server goes away.
+An agent made of opamp-go's client refuses a configuration, reconnects, moves, and outlives its server.
 
 The agent is tests/interop/go/agent, which `make interop` builds; OPAMP_GO_AGENT names another that understands
 the same flags and orders and prints the same events.
@@ -8,7 +8,7 @@ the same flags and orders and prints the same events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -57,34 +57,12 @@ async def exchange(agent: ForeignAgent, sight: Sight, word: str) -> None:
     await sight.until("well", health_state="healthy", health_error="")
 
 
-async def test_go_client_takes_a_configuration_and_its_change(
-    platform: Platform, foreign_agent: Start, program_of: Callable[[Program], Path], transport: str
-) -> None:
-    """It is listed with name and version, gets each configuration once, reports it and shows what it runs."""
-    program = program_of(AGENT)
-    await platform.start()
-    sight = Sight(platform, LABEL, f"go-takes-{transport}")
-
-    agent = foreign_agent(command(program, platform, address(platform, transport), sight.name))
-    listed = await sight.until("listed", status="online", health_state="healthy")
-    assert listed["transport"] == {"ws": "websocket", "http": "http"}[transport]
-    assert (listed["name"], listed["version"]) == (sight.name, "1.2.3")
-    hashes = []
-    for marker in ("normal", "detailed"):
-        hashes.append(await sight.store(document(marker), "json"))
-        await sight.until("applied", status="online", config_state="applied", remote_config_hash=hashes[-1])
-        assert [json.loads(body) for body in await sight.effective()] == [json.loads(document(marker))]
-
-    assert [times_received(agent, each) for each in hashes] == [1, 1]
-    assert agent.stop() == 0
-
-
 async def test_go_client_refuses_a_configuration(
     platform: Platform, foreign_agent: Start, program_of: Callable[[Program], Path], transport: str
 ) -> None:
     """Its words are shown, what it runs stays, the same content is not offered again, and the next one heals it."""
     program = program_of(AGENT)
-    await platform.start()
+    await platform.start(gateways=2)
     sight = Sight(platform, LABEL, f"go-refuses-{transport}")
     good = await sight.store(document("normal"), "json")
     agent = foreign_agent(command(program, platform, address(platform, transport), sight.name))
@@ -106,16 +84,15 @@ async def test_go_client_reconnects_without_state(
     platform: Platform,
     foreign_agent: Start,
     program_of: Callable[[Program], Path],
-    proxy_to: Callable[..., object],
+    proxy_to: Callable[[int], Awaitable[Proxy]],
     transport: str,
 ) -> None:
     """It goes on with its numbering and describes nothing; the platform still knows it, and nothing is applied anew."""
     program = program_of(AGENT)
-    await platform.start()
+    await platform.start(gateways=2)
     sight = Sight(platform, LABEL, f"go-reconnects-{transport}")
     wanted = await sight.store(document("normal"), "json")
-    proxy = await proxy_to(platform.run_json["ports"]["opamp_1"])  # type: ignore[misc]
-    assert isinstance(proxy, Proxy)
+    proxy = await proxy_to(platform.run_json["ports"]["opamp_1"])
     url = proxy.url_of(address(platform, transport))
     agent = foreign_agent(command(program, platform, url, sight.name))
     before = await sight.until("applied", status="online", config_state="applied", remote_config_hash=wanted)
@@ -138,12 +115,45 @@ async def test_go_client_reconnects_without_state(
     assert agent.stop() == 0
 
 
+async def test_go_client_moves_to_another_gateway(
+    platform: Platform,
+    foreign_agent: Start,
+    program_of: Callable[[Program], Path],
+    proxy_to: Callable[[int], Awaitable[Proxy]],
+    transport: str,
+) -> None:
+    """The gateway it comes to has never heard it, knows it all the same, and offers it the next configuration."""
+    program = program_of(AGENT)
+    await platform.start(gateways=2)
+    ports = platform.run_json["ports"]
+    sight = Sight(platform, LABEL, f"go-moves-{transport}")
+    old = await sight.store(document("normal"), "json")
+    proxy = await proxy_to(ports["opamp_1"])
+    agent = foreign_agent(command(program, platform, proxy.url_of(address(platform, transport)), sight.name))
+    before = await sight.until("applied", status="online", config_state="applied", remote_config_hash=old)
+
+    proxy.target_port = ports["opamp_2"]
+    proxy.cut()
+
+    async def moved() -> bool:
+        found = await sight.agent()
+        return bool(found["gateway_id"] != before["gateway_id"] and found["status"] == "online")
+
+    await sight.wait(moved, "moved")
+    new = await sight.store(document("detailed"), "json")
+    after = await sight.until("changed", status="online", config_state="applied", remote_config_hash=new)
+    same = ("id", "name", "version", "labels", "capabilities")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert times_received(agent, new) == 1
+    assert agent.stop() == 0
+
+
 async def test_go_client_over_a_server_restart(
     platform: Platform, foreign_agent: Start, program_of: Callable[[Program], Path], transport: str
 ) -> None:
     """The gateway is killed, the configuration changes meanwhile; the client comes back and gets only the change."""
     program = program_of(AGENT)
-    await platform.start()
+    await platform.start(gateways=2)
     sight = Sight(platform, LABEL, f"go-restart-{transport}")
     old = await sight.store(document("normal"), "json")
     agent = foreign_agent(command(program, platform, address(platform, transport), sight.name))
