@@ -44,6 +44,9 @@ class Patience:
     large: float = 20.0
     """A message of the largest size there is."""
 
+    clone: float = 12.0
+    """To find out that two agents use one uid."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -240,11 +243,15 @@ class Probe:
         return await self.until(lambda: self.do("show_agent", instance_uid=persona.text), holds)
 
     async def until(
-        self, ask: Callable[[], Awaitable[dict[str, Any]]], holds: Callable[[dict[str, Any]], object]
+        self,
+        ask: Callable[[], Awaitable[dict[str, Any]]],
+        holds: Callable[[dict[str, Any]], object],
+        *,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Ask again and again until the answer fits or patience ends; returns the last answer."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.patience.effect
+        deadline = loop.time() + (self.patience.effect if seconds is None else seconds)
         while True:
             answer = await ask()
             if holds(answer) or loop.time() > deadline:

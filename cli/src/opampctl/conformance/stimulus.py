@@ -25,6 +25,11 @@ ACTIONS = {
 }
 """Every action there is, for whoever writes a program for --stimulus-command."""
 
+
+class Refused(NotApplicable):
+    """The server, asked to act, refused this very act; where it must not act that is right."""
+
+
 NEEDED = "needs --api-url or --stimulus-command"
 
 
@@ -36,6 +41,8 @@ class Stimulus(Protocol):
         Do one action; returns its answer.
 
         Raises:
+            Refused: The server would not do it.
+
             NotApplicable: It cannot be done here.
         """
         ...

@@ -2,7 +2,8 @@
 Moves any server by a program: one JSON action on its standard input, one JSON object back.
 
 The program is started anew for each action. It ends with 0 when it has done it, with 3 when it cannot do such
-a thing; anything else makes the row not applicable with what it said on standard error.
+a thing, with 4 when the server refused it; anything else makes the row not applicable, with what the program
+said on standard error.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 
 import orjson
 
+from opampctl.conformance.stimulus import Refused
 from opampctl.conformance.verdict import NotApplicable
 
 SECONDS = 30.0
 CANNOT = 3
+REFUSED = 4
 _SHOWN = 200
 
 
@@ -39,6 +42,8 @@ class CommandStimulus:
         Do one action.
 
         Raises:
+            Refused: The program said that the server refused.
+
             NotApplicable: The program cannot, does not end, or cannot be started.
         """
         told = orjson.dumps({"action": action, **what})
@@ -60,6 +65,8 @@ class CommandStimulus:
             raise NotApplicable(f"{action} did not end within {self._seconds:g} s") from error
         if process.returncode == CANNOT:
             raise NotApplicable(f"the stimulus command cannot {action.replace('_', ' ')}")
+        if process.returncode == REFUSED:
+            raise Refused(f"the server refused to {action.replace('_', ' ')}")
         if process.returncode:
             words = complained.decode(errors="replace").strip()[-_SHOWN:]
             raise NotApplicable(f"{action} failed with {process.returncode}: {words}")

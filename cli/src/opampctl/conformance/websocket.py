@@ -71,6 +71,9 @@ class WebSocket:
         """How the server broke RFC 6455; empty when it did not."""
 
         self.pongs: list[bytes] = []
+        self.deaf = False
+        """Leave pings unanswered, as a half-open connection does."""
+
         connection.on_bytes = self._take
 
     @property
@@ -152,7 +155,7 @@ class WebSocket:
 
     def _frame(self, each: frames.Frame) -> None:
         if each.opcode == frames.PING:
-            if not self._connection.ended:
+            if not self._connection.ended and not self.deaf:
                 self._connection.write(frames.frame(frames.PONG, each.payload))
         elif each.opcode == frames.PONG:
             self.pongs.append(each.payload)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.conformance.catalogue import check
-from opampctl.conformance.checks.acting import configure, poll_for_field
+from opampctl.conformance.checks.acting import FULL_STATE, REQUEST_UID, configure, poll_for_field
 from opampctl.conformance.persona import ACCEPTS_CONFIG
 from opampctl.conformance.probe import OK
 from opampctl.conformance.verdict import NotApplicable, require
@@ -15,9 +15,6 @@ from opampctl.conformance.verdict import NotApplicable, require
 if TYPE_CHECKING:
     from opampctl.conformance.heard import Heard
     from opampctl.conformance.probe import Probe
-
-_FULL_STATE = int(opamp.ServerToAgentFlags_ReportFullState)
-_REQUEST_UID = int(opamp.AgentToServerFlags_RequestInstanceUid)
 
 
 @check("S-017")
@@ -57,9 +54,9 @@ async def polls_get_every_feature(probe: Probe) -> None:
     agent = probe.persona()
     await line.ask(agent.full())
     agent.sequence += 7
-    require((await line.ask(agent.message())).message.flags & _FULL_STATE, "a gap brought no ReportFullState")
+    require((await line.ask(agent.message())).message.flags & FULL_STATE, "a gap brought no ReportFullState")
     newcomer = probe.persona()
-    named = await line.ask(newcomer.message(flags=_REQUEST_UID))
+    named = await line.ask(newcomer.message(flags=REQUEST_UID))
     require(named.message.HasField("agent_identification"), "no uid for an agent that asked for one")
     refused = await line.post(opamp.AgentToServer(instance_uid=b"short", sequence_num=1, capabilities=1))
     require(refused.refused, "no error response over HTTP")
@@ -82,7 +79,7 @@ async def state_is_not_the_connections(probe: Probe) -> None:
     for line, each in ((shared, agent), (probe.polling(), agent), (shared, other), (probe.polling(), other)):
         answer = (await line.ask(each.message())).message
         require(answer.instance_uid == each.uid, "an answer names the other agent of the connection")
-        require(not answer.flags & _FULL_STATE, "an agent in sequence was asked for its full state")
+        require(not answer.flags & FULL_STATE, "an agent in sequence was asked for its full state")
 
 
 @check("S-022")
