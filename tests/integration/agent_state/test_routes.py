@@ -10,10 +10,8 @@ from agent_state.agent_query import AgentQuery
 from agent_state.agent_store import AgentStore
 from agent_state.deletion import Deletion
 from agent_state.epochs import Epochs
-from agent_state.errors import AgentNotFound, ConnectionNotFound, InvalidQuery, TokenNotFound, UnknownToken
+from agent_state.errors import AgentNotFound, ConnectionNotFound, InvalidQuery
 from agent_state.routes import Routes
-from agent_state.token_store import TokenStore, hash_of
-from contracts import subjects
 from fleet.api.v1 import agent_state_pb2 as api
 from fleet.api.v1.page_pb2 import PageRequest
 from world.facts import batch, config_status, connected, described, disconnected, effective_config, health, uid_of
@@ -32,7 +30,7 @@ TENANT = "default"
 def routes(pool: asyncpg.Pool) -> Routes:
     """Give the answers without the bus."""
     deletion = Deletion(pool, AgentStore(), RecordingOffers())  # type: ignore[arg-type] # a recording stand-in
-    return Routes(AgentQuery(pool), TokenStore(pool), Epochs(pool), deletion)
+    return Routes(AgentQuery(pool), Epochs(pool), deletion)
 
 
 async def fleet_of(apply: Applier, number: int) -> None:
@@ -66,13 +64,6 @@ def names(reply: api.ListAgentsReply) -> list[str]:
 def asked(**fields: Any) -> api.ListAgentsRequest:
     """Ask for agents of the tenant."""
     return api.ListAgentsRequest(tenant_id=TENANT, **fields)
-
-
-async def test_every_method_of_the_telephone_book_is_answered(routes: Routes) -> None:
-    """Nobody dials agent-state in vain."""
-    ours = {method.name for method in subjects.METHODS if method.service == subjects.AGENT_STATE}
-
-    assert {method.name for method in routes.handlers()} == ours
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -270,57 +261,3 @@ async def test_epochs_are_asked_for_in_reason(routes: Routes) -> None:
     for count in (0, 10_001):
         with pytest.raises(InvalidQuery):
             await routes.allocate_epochs(api.AllocateEpochsRequest(count=count))
-
-
-async def test_tokens_live_and_die(pool: asyncpg.Pool, routes: Routes) -> None:
-    """Only the hash is stored; expiry and revocation end a token; lists never show the text."""
-    made = await routes.create_enrolment_token(
-        api.CreateEnrolmentTokenRequest(tenant_id=TENANT, name=" lab ", lifetime_seconds=60, created_by="admin")
-    )
-    assert made.secret.startswith(f"oet_{made.token.id}_")
-    assert (made.token.name, made.token.created_by) == ("lab", "admin")
-    question = api.VerifyEnrolmentTokenRequest(token_hash=hash_of(made.secret))
-    verdict = await routes.verify_enrolment_token(question)
-    assert verdict.expires_at == made.token.expires_at
-
-    await pool.execute("UPDATE enrolment_token SET expires_at = now()")
-    with pytest.raises(UnknownToken):
-        await routes.verify_enrolment_token(question)
-
-    revoke = api.RevokeEnrolmentTokenRequest(tenant_id=TENANT, id=made.token.id)
-    first = await routes.revoke_enrolment_token(revoke)
-    assert (await routes.revoke_enrolment_token(revoke)).token.revoked_at == first.token.revoked_at
-    with pytest.raises(TokenNotFound):
-        await routes.revoke_enrolment_token(api.RevokeEnrolmentTokenRequest(tenant_id="other", id=made.token.id))
-    stored = await pool.fetchval("SELECT enrolment_token::text FROM enrolment_token")
-    assert made.secret.rsplit("_", 1)[1] not in stored
-
-
-async def test_tokens_are_listed_in_pages(routes: Routes) -> None:
-    """Newest first, joined by cursors."""
-    for number in range(5):
-        await routes.create_enrolment_token(api.CreateEnrolmentTokenRequest(tenant_id=TENANT, name=f"t{number}"))
-    question = api.ListEnrolmentTokensRequest(tenant_id=TENANT, page=PageRequest(limit=3))
-
-    first = await routes.list_enrolment_tokens(question)
-    question.page.cursor = first.page.next_cursor
-    second = await routes.list_enrolment_tokens(question)
-
-    assert [token.name for token in (*first.tokens, *second.tokens)] == ["t4", "t3", "t2", "t1", "t0"]
-    assert (first.page.total, second.page.next_cursor) == (5, "")
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"name": " "}, "name"),
-        ({"name": "x" * 201}, "name"),
-        ({"name": "x", "lifetime_seconds": 1 << 40}, "lifetime_seconds"),
-    ],
-)
-async def test_senseless_tokens_are_refused(routes: Routes, fields: dict[str, Any], field: str) -> None:
-    """A token needs a name and a life within reason."""
-    with pytest.raises(InvalidQuery) as caught:
-        await routes.create_enrolment_token(api.CreateEnrolmentTokenRequest(tenant_id=TENANT, **fields))
-
-    assert caught.value.details[0].field == field

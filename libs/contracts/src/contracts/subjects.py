@@ -149,7 +149,8 @@ BOOK: tuple[Subject, ...] = (
         ("agent-state", "config-service"),
         ("other systems", "config-service (deleted)"),
         EVENTS_STREAM,
-        "online, offline, described, health_changed, deleted, config_applied, config_failed: after commit.",
+        "online, offline, described, health_changed, deleted, config_applied, config_failed, enrolled, approved, "
+        "rejected, revoked: after commit.",
     ),
     Subject(
         "config event",

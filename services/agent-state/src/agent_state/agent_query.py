@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 _ROW = """a.tenant_id, a.agent_uid, a.name, a.version, a.hostname, a.os_type, a.architecture, a.status, a.link,
   a.health_state, a.health_error, a.config_state, a.config_error, a.last_connected_at, a.last_disconnected_at,
   a.disconnect_reason, a.transport, a.remote_address, a.epoch, a.agent_sequence_num, a.capabilities,
-  a.remote_config_hash, a.created_at, a.updated_at"""
+  a.remote_config_hash, a.credential_id, a.stamped_labels, a.created_at, a.updated_at"""
+_IDENTITY_COLUMNS = """coalesce(i.approval, 'approved') AS approval,
+  coalesce(i.ephemeral_seconds, 0) AS ephemeral_seconds, coalesce(nullif(i.enrolment_token_id, ''), k.id, '') AS enrolment_token_id"""
+# An agent without an identity came by a token that keeps no list, if the id it came by is a token's.
+_IDENTITY = """LEFT JOIN agent_identity i ON i.tenant_id = a.tenant_id AND i.agent_uid = a.agent_uid
+  LEFT JOIN enrolment_token k ON k.tenant_id = a.tenant_id AND k.id = a.credential_id"""
 _PRESENCE = "JOIN agent_presence p ON p.tenant_id = a.tenant_id AND p.agent_uid = a.agent_uid"
 _DESCRIPTION = "JOIN agent_description d ON d.tenant_id = a.tenant_id AND d.agent_uid = a.agent_uid"
 
 _ONE = (
-    f"SELECT {_ROW}, p.last_seen_at, p.gateway_id, d.labels, d.report AS description, b.body AS effective_config, "  # noqa: S608 - constants
+    f"SELECT {_ROW}, {_IDENTITY_COLUMNS}, p.last_seen_at, p.gateway_id, d.labels, d.report AS description, "  # noqa: S608 - constants
+    "b.body AS effective_config, "
     + ", ".join(f"{table}.report AS {kind}" for kind, table in REPORT_TABLES.items())
-    + f" FROM agent a LEFT {_PRESENCE} LEFT {_DESCRIPTION}"
+    + f" FROM agent a LEFT {_PRESENCE} LEFT {_DESCRIPTION} {_IDENTITY}"
     + "".join(
         f" LEFT JOIN {table} ON {table}.tenant_id = a.tenant_id AND {table}.agent_uid = a.agent_uid"
         for table in REPORT_TABLES.values()
@@ -64,6 +70,7 @@ class Filter:
     statuses: Sequence[str] = ()
     config_states: Sequence[str] = ()
     health_states: Sequence[str] = ()
+    approvals: Sequence[str] = ()
     search: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,8 +122,9 @@ class AgentQuery:
             f"LIMIT ${len(arguments) - 1} OFFSET ${len(arguments)}"
         )
         rows = await self._pool.fetch(
-            f"SELECT {_ROW}, a.sort_value, p.last_seen_at, p.gateway_id, d.labels FROM ({inner}) a "  # noqa: S608 - see above
-            f"LEFT {_PRESENCE} LEFT {_DESCRIPTION} ORDER BY a.sort_value {direction}, a.agent_uid {direction}",
+            f"SELECT {_ROW}, {_IDENTITY_COLUMNS}, a.sort_value, p.last_seen_at, p.gateway_id, d.labels "  # noqa: S608 - see above
+            f"FROM ({inner}) a LEFT {_PRESENCE} LEFT {_DESCRIPTION} {_IDENTITY} "
+            f"ORDER BY a.sort_value {direction}, a.agent_uid {direction}",
             *arguments,
         )
         return rows, total
@@ -177,6 +185,9 @@ def _where(wanted: Filter, arguments: list[Any]) -> str:
         if values:
             arguments.append(list(values))
             conditions.append(f"a.{column} = ANY (${len(arguments)}::text[])")
+    if wanted.approvals:
+        arguments.append(list(wanted.approvals))
+        conditions.append(_approved_as(len(arguments), approved="approved" in wanted.approvals))
     if wanted.search:
         # search_text holds the id without hyphens; people paste it with them.
         text = wanted.search.replace("-", "") if _UID_TEXT.fullmatch(wanted.search) else wanted.search
@@ -186,6 +197,14 @@ def _where(wanted: Filter, arguments: list[Any]) -> str:
         arguments.append(dict(wanted.labels))
         conditions.append(f"d.labels @> ${len(arguments)}::jsonb")
     return " AND ".join(conditions)
+
+
+def _approved_as(number: int, *, approved: bool) -> str:
+    """Write the condition for approvals; those not approved are few and have rows with an index of their own."""
+    some = "SELECT FROM agent_identity n WHERE n.tenant_id = a.tenant_id AND n.agent_uid = a.agent_uid"
+    if approved:
+        return f"NOT EXISTS ({some} AND n.approval <> ALL (${number}::text[]))"
+    return f"EXISTS ({some} AND n.approval = ANY (${number}::text[]) AND n.approval <> 'approved')"
 
 
 def _pattern(text: str) -> str:

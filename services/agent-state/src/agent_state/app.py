@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from agent_state.agent_query import AgentQuery
 from agent_state.agent_store import AgentStore
+from agent_state.announcer import Announcer
 from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.deletion import Deletion
 from agent_state.effective_config_store import EffectiveConfigStore
 from agent_state.epochs import Epochs
 from agent_state.figures import Figures
+from agent_state.identity_parts import identity_of, registry_of
+from agent_state.identity_routes import IdentityRoutes
 from agent_state.liveness import Fuse, Rules, Steadiness
 from agent_state.offers import FullStateAsker, Offers
 from agent_state.presence import PresenceListener
@@ -28,6 +31,7 @@ from agent_state.settings_routes import SettingsRoutes
 from agent_state.settings_store import SettingsStore
 from agent_state.sweeper import Sweeper
 from agent_state.telling import Telling
+from agent_state.token_routes import TokenRoutes
 from agent_state.token_store import TokenStore
 from contracts import streams, subjects
 from fleet.events.v1 import facts_pb2 as facts
@@ -39,7 +43,6 @@ from servicekit.outbox import OutboxRelay
 
 if TYPE_CHECKING:
     from agent_state.settings import Settings
-    from opamp.v1 import opamp_pb2 as opamp
     from servicekit.postgres import Connection as Db
     from servicekit.runner import Room
 
@@ -68,7 +71,8 @@ async def build(room: Room, settings: Settings) -> None:
     effective_configs = EffectiveConfigStore(settings.max_report_bytes)
     offers = Offers(bus)
     policies, standings = SettingsPolicyStore(), SettingsStore()
-    composer = SettingsComposer(policies, platform_of(settings), no_credential)
+    registry = registry_of(settings)
+    composer = SettingsComposer(policies, platform_of(settings), registry.offers.opamp_part)
     desk = SettingsDesk(
         pool,
         bus,
@@ -125,7 +129,16 @@ async def build(room: Room, settings: Settings) -> None:
         refresh_seconds=settings.metrics_refresh_seconds,
         silence_seconds=settings.silence_seconds,
     )
-    routes = Routes(AgentQuery(answering), TokenStore(answering), epochs, Deletion(answering, agents, offers))
+
+    async def settings_due(connection: Db, tenant_id: str, uid: bytes) -> None:
+        await standings.mark_due(connection, tenant_id, [uid])
+
+    announcer = Announcer(bus)
+    identity = identity_of(answering, registry, composer, announcer, settings, settings_due=settings_due)
+    query = AgentQuery(answering)
+    routes = Routes(query, epochs, Deletion(answering, agents, offers))
+    token_routes = TokenRoutes(TokenStore(answering), announcer, can_issue=registry.offers.can_issue)
+    identity_routes = IdentityRoutes(query, identity.admission, identity.certification, identity.access)
     settings_routes = SettingsRoutes(
         answering,
         policies=policies,
@@ -136,7 +149,9 @@ async def build(room: Room, settings: Settings) -> None:
         allow_insecure=settings.allow_insecure_tls_offers,
     )
     telling = Telling(answering, bus)
-    await bus.serve(SERVICE, room.version, {**routes.handlers(), **settings_routes.handlers(), **telling.handlers()})
+    answers = (routes, token_routes, identity_routes, settings_routes, telling)
+    handlers = {method: handler for part in answers for method, handler in part.handlers().items()}
+    await bus.serve(SERVICE, room.version, handlers)
     await presence.listen(bus)
     await sweeper.listen()
     _ = room.spawn(presence.run(), "presence")
@@ -161,8 +176,3 @@ def platform_of(settings: Settings) -> Platform:
     """
     ca_pem = Path(settings.opamp_public_ca_file).read_text() if settings.opamp_public_ca_file else ""
     return Platform(settings.opamp_public_url, ca_pem, max(1, int(settings.silence_seconds / 2)))
-
-
-async def no_credential(connection: Db, tenant_id: str, uid: bytes) -> opamp.OpAMPConnectionSettings | None:
-    """Tell that no agent has a credential of its own."""
-    del connection, tenant_id, uid

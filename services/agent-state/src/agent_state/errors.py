@@ -3,17 +3,23 @@ What callers of agent-state may be told.
 
     ServiceError
     ├── Invalid
+    │   ├── CertificateRefused    a certificate is asked for that is not given
     │   ├── InvalidPolicy         connection settings no agent should get
-    │   └── InvalidQuery          a filter, sort, page or id that cannot be understood
+    │   ├── InvalidQuery          a filter, sort, page or id that cannot be understood
+    │   └── NoCredentialKey       tokens cannot issue credentials without a key
     ├── Conflict
-    │   └── CannotTell            the agent is not there, not approved, or not able
+    │   ├── CannotTell            the agent is not there, not approved, or not able
+    │   ├── DecisionNotAllowed    the agent's approval does not allow it
+    │   └── NothingToRotate       the agent has no credential the platform could renew
     ├── PreconditionFailed
     │   └── PolicyVersionMismatch
     ├── Unauthenticated
-    │   └── UnknownToken          nobody's token, or expired, or revoked
+    │   ├── UnknownToken          nobody's token, or expired, or revoked
+    │   └── AgentRefused          this agent is not let in; the sentence says why
     └── NotFound
         ├── AgentNotFound
         ├── ConnectionNotFound    the agent has no open connection
+        ├── CredentialNotFound
         ├── PolicyNotFound
         └── TokenNotFound
 """
@@ -44,6 +50,52 @@ class UnknownToken(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("This enrolment token is not valid.")
+
+
+class AgentRefused(Unauthenticated):
+    """This agent is not let in: its token is used up, it was rejected, and the like; the sentence says which."""
+
+    code = "agent_refused"
+
+
+class CertificateRefused(Invalid):
+    """A certificate is asked for that is not given; the sentence is told to the agent."""
+
+    code = "certificate_refused"
+
+
+class NoCredentialKey(Invalid):
+    """Tokens that issue credentials need a key to derive them from."""
+
+    code = "no_credential_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This platform issues no credentials: set AGENT_STATE_CREDENTIAL_KEY_FILE to a file of 32 random bytes or "
+            "more, or make the token with issues = none.",
+            details=[Problem("issues", "needs AGENT_STATE_CREDENTIAL_KEY")],
+        )
+
+
+class DecisionNotAllowed(Conflict):
+    """The agent's approval does not allow this decision."""
+
+    code = "decision_not_allowed"
+
+
+class CredentialNotFound(NotFound):
+    """The agent has no credential with this id."""
+
+    code = "credential_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("The agent has no such credential.")
+
+
+class NothingToRotate(Conflict):
+    """The agent has no credential the platform could renew."""
+
+    code = "nothing_to_rotate"
 
 
 class AgentNotFound(NotFound):

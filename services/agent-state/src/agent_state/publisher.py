@@ -99,6 +99,34 @@ def deleted(key: Key, agent: Deleted, now: datetime) -> OutboxEvent:
     return _entry("deleted", event)
 
 
+def enrolled(key: Key, token_id: str, now: datetime) -> OutboxEvent:
+    """Say that an enrolment token let an agent in for the first time."""
+    event = _event(*key, 0, 0, now)
+    event.enrolled.enrolment_token_id = token_id
+    return _entry("enrolled", event)
+
+
+def decided(key: Key, approval: str, author: str, comment: str, now: datetime) -> OutboxEvent:
+    """Say what was decided about an agent: approved, rejected or revoked."""
+    event = _event(*key, 0, 0, now)
+    match approval:
+        case "approved":
+            event.approved.author, event.approved.comment = author, comment
+        case "rejected":
+            event.rejected.author, event.rejected.comment = author, comment
+        case _:
+            event.revoked.author, event.revoked.comment = author, comment
+    return _entry(approval, event)
+
+
+def credential_revoked(key: Key, credential_id: str, author: str, comment: str, now: datetime) -> OutboxEvent:
+    """Say that one credential of an agent may not be used any more."""
+    event = _event(*key, 0, 0, now)
+    event.revoked.author, event.revoked.comment = author, comment
+    event.revoked.credential_id = credential_id
+    return _entry("revoked", event)
+
+
 def _event(tenant_id: str, uid: bytes, epoch: int, sequence: int, now: datetime) -> agent_pb2.AgentEvent:
     return agent_pb2.AgentEvent(
         event_id=uuid.uuid4().hex,

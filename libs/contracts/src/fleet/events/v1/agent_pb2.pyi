@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AgentEvent(_message.Message):
-    __slots__ = ("event_id", "tenant_id", "instance_uid", "epoch", "sequence", "time_unix_nano", "traceparent", "online", "offline", "described", "health_changed", "deleted", "config_applied", "config_failed")
+    __slots__ = ("event_id", "tenant_id", "instance_uid", "epoch", "sequence", "time_unix_nano", "traceparent", "online", "offline", "described", "health_changed", "deleted", "config_applied", "config_failed", "enrolled", "approved", "rejected", "revoked")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,10 @@ class AgentEvent(_message.Message):
     DELETED_FIELD_NUMBER: _ClassVar[int]
     CONFIG_APPLIED_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FAILED_FIELD_NUMBER: _ClassVar[int]
+    ENROLLED_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     tenant_id: str
     instance_uid: bytes
@@ -37,7 +41,11 @@ class AgentEvent(_message.Message):
     deleted: AgentDeleted
     config_applied: AgentConfigApplied
     config_failed: AgentConfigFailed
-    def __init__(self, event_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time_unix_nano: _Optional[int] = ..., traceparent: _Optional[str] = ..., online: _Optional[_Union[AgentOnline, _Mapping]] = ..., offline: _Optional[_Union[AgentOffline, _Mapping]] = ..., described: _Optional[_Union[AgentDescribed, _Mapping]] = ..., health_changed: _Optional[_Union[AgentHealthChanged, _Mapping]] = ..., deleted: _Optional[_Union[AgentDeleted, _Mapping]] = ..., config_applied: _Optional[_Union[AgentConfigApplied, _Mapping]] = ..., config_failed: _Optional[_Union[AgentConfigFailed, _Mapping]] = ...) -> None: ...
+    enrolled: AgentEnrolled
+    approved: AgentApproved
+    rejected: AgentRejected
+    revoked: AgentRevoked
+    def __init__(self, event_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time_unix_nano: _Optional[int] = ..., traceparent: _Optional[str] = ..., online: _Optional[_Union[AgentOnline, _Mapping]] = ..., offline: _Optional[_Union[AgentOffline, _Mapping]] = ..., described: _Optional[_Union[AgentDescribed, _Mapping]] = ..., health_changed: _Optional[_Union[AgentHealthChanged, _Mapping]] = ..., deleted: _Optional[_Union[AgentDeleted, _Mapping]] = ..., config_applied: _Optional[_Union[AgentConfigApplied, _Mapping]] = ..., config_failed: _Optional[_Union[AgentConfigFailed, _Mapping]] = ..., enrolled: _Optional[_Union[AgentEnrolled, _Mapping]] = ..., approved: _Optional[_Union[AgentApproved, _Mapping]] = ..., rejected: _Optional[_Union[AgentRejected, _Mapping]] = ..., revoked: _Optional[_Union[AgentRevoked, _Mapping]] = ...) -> None: ...
 
 class AgentOnline(_message.Message):
     __slots__ = ("gateway_id", "transport", "first_seen")
@@ -109,3 +117,35 @@ class AgentConfigFailed(_message.Message):
     config_hash: bytes
     error_message: str
     def __init__(self, configuration_name: _Optional[str] = ..., version: _Optional[int] = ..., config_hash: _Optional[bytes] = ..., error_message: _Optional[str] = ...) -> None: ...
+
+class AgentEnrolled(_message.Message):
+    __slots__ = ("enrolment_token_id",)
+    ENROLMENT_TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    enrolment_token_id: str
+    def __init__(self, enrolment_token_id: _Optional[str] = ...) -> None: ...
+
+class AgentApproved(_message.Message):
+    __slots__ = ("author", "comment")
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    comment: str
+    def __init__(self, author: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class AgentRejected(_message.Message):
+    __slots__ = ("author", "comment")
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    comment: str
+    def __init__(self, author: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class AgentRevoked(_message.Message):
+    __slots__ = ("author", "comment", "credential_id")
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    comment: str
+    credential_id: str
+    def __init__(self, author: _Optional[str] = ..., comment: _Optional[str] = ..., credential_id: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,172 @@
+"""
+Agents ask for certificates: who asks is checked, the request is signed, and the certificate offered back.
+
+A pending agent's request waits with its identity; approval signs it, and the agent gets it when it comes again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_state import metrics
+from agent_state.certificates import issue, read_request
+from agent_state.credential import CERTIFICATE
+from agent_state.credential_store import candidate
+from agent_state.enrolment import APPROVED, PENDING, barred_sentence
+from agent_state.errors import CertificateRefused
+from agent_state.issuer import new_id
+from agent_state.verdicts import OUTSIDE, OWN, ended_of
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from agent_state.admission import Admission, Arrival
+    from agent_state.certificates import FileSigner
+    from agent_state.credential import Credential
+    from agent_state.credential_store import CredentialStore
+    from agent_state.identity_store import AgentIdentity, IdentityStore
+    from opamp.v1 import opamp_pb2 as opamp
+    from servicekit.postgres import Connection as Db
+
+log = structlog.get_logger()
+
+NO_AUTHORITY = "This platform issues no certificates."
+NOT_YOURS = "This id belongs to another agent."
+NOT_OFFERED = "The certificate cannot be offered: "
+
+_KEEP_CSR = "UPDATE agent_identity SET pending_csr = $3 WHERE tenant_id = $1 AND agent_uid = $2"
+# Whoever has the id already: decided about, with a credential, or connected by something else than who asks.
+_TAKEN = """
+SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2)
+  OR EXISTS (SELECT FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2)
+  OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
+"""
+
+
+class Certification:
+    """
+    Signs requests.
+
+    Args:
+        signer: The platform's CA; None where it is off.
+
+        lifetime: How long a certificate is good.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        identities: IdentityStore,
+        credentials: CredentialStore,
+        admission: Admission,
+        signer: FileSigner | None,
+        *,
+        lifetime: timedelta,
+    ) -> None:
+        self._pool = pool
+        self._identities = identities
+        self._credentials = credentials
+        self._admission = admission
+        self._signer = signer
+        self._lifetime = lifetime
+
+    @property
+    def authority_pem(self) -> str:
+        """What gateways trust; empty where the CA is off."""
+        return "" if self._signer is None else self._signer.certificates_pem.decode()
+
+    async def request(self, arrival: Arrival, csr: bytes) -> opamp.ConnectionSettingsOffers | None:
+        """
+        Sign an agent's request and put the offer together; None = it waits for approval.
+
+        Asking again is served like the first time; older certificates live until a newer one is used.
+
+        Raises:
+            CertificateRefused: It is not given; the sentence is for the agent.
+        """
+        try:
+            offers = await self._request(arrival, csr)
+        except CertificateRefused as error:
+            metrics.CERTIFICATES.labels("refused").inc()
+            log.info("certificate_refused", reason=error.public)
+            raise
+        metrics.CERTIFICATES.labels("waiting" if offers is None else "signed").inc()
+        return offers
+
+    async def _request(self, arrival: Arrival, csr: bytes) -> opamp.ConnectionSettingsOffers | None:
+        if self._signer is None:
+            raise CertificateRefused(NO_AUTHORITY)
+        _ = read_request(csr, arrival.uid)
+        async with self._pool.acquire() as connection, connection.transaction():
+            identity = await self._identify(connection, arrival)
+            if identity.approval == PENDING:
+                await connection.execute(_KEEP_CSR, *arrival.key, csr)
+                return None
+            made = await self._sign(connection, identity, csr)
+            composed = await self._admission.compose(connection, arrival, identity)
+            if composed is None or composed.opamp.certificate.cert != made.certificate_pem:
+                # Rolled back: a certificate nobody gets is not kept.
+                raise CertificateRefused(
+                    NOT_OFFERED + "the agent must accept OpAMP connection settings, and the platform know its address."
+                )
+        return composed
+
+    async def sign_pending(self, connection: Db, identity: AgentIdentity) -> None:
+        """Sign what waited for approval; inside the caller's transaction, the identity locked."""
+        if identity.pending_csr is None or self._signer is None:
+            return
+        await self._sign(connection, identity, identity.pending_csr)
+        await connection.execute(_KEEP_CSR, identity.tenant_id, identity.uid, None)
+        metrics.CERTIFICATES.labels("signed").inc()
+
+    async def _identify(self, connection: Db, arrival: Arrival) -> AgentIdentity:
+        """Check that who asks may have a certificate for this id; locks its identity."""
+        if arrival.credential_id.startswith(OWN):
+            credential = await self._credentials.get(connection, arrival.tenant_id, arrival.credential_id)
+            now = await self._credentials.now(connection)
+            if credential is None or ended_of(credential.state, credential.expires_at, now):
+                raise CertificateRefused("The credential of this connection is not valid any more.")
+            if credential.uid != arrival.uid:
+                # The platform ordered another id (OpAMP "Using instance_uid in the CSR"): it must be nobody's yet.
+                await self._identify_heir(connection, arrival, credential)
+        elif not arrival.credential_id.startswith(OUTSIDE) and arrival.credential_id:
+            token = await self._identities.token(connection, arrival.tenant_id, arrival.credential_id, arrival.uid)
+            if token is None or (token.rules.needs_admission and not token.enrolled):
+                raise CertificateRefused("The agent was not enrolled.")
+        identity = await self._identities.found(connection, *arrival.key, APPROVED)
+        sentence = barred_sentence(identity.approval)
+        if sentence:
+            raise CertificateRefused(sentence)
+        return identity
+
+    async def _identify_heir(self, connection: Db, arrival: Arrival, credential: Credential) -> None:
+        giver = await self._identities.hold(connection, arrival.tenant_id, credential.uid)
+        if giver is not None and giver.approval != APPROVED:
+            raise CertificateRefused(barred_sentence(giver.approval) or "The agent waits for approval.")
+        if await connection.fetchval(_TAKEN, *arrival.key, arrival.credential_id):
+            raise CertificateRefused(NOT_YOURS)
+        if giver is not None:
+            heir = await self._identities.found(connection, *arrival.key, APPROVED)
+            await self._identities.inherit(connection, heir, giver)
+
+    async def _sign(self, connection: Db, identity: AgentIdentity, csr: bytes) -> Credential:
+        assert self._signer is not None  # noqa: S101 - asked by every caller
+        request = read_request(csr, identity.uid)
+        key = (identity.tenant_id, identity.uid)
+        numbered = await self._credentials.next_version(connection, *key)
+        now = numbered[1]
+        issued = issue(self._signer, request, identity.uid, now, self._lifetime)
+        bare = candidate(key, new_id(), CERTIFICATE, numbered, issued.not_after - now)
+        made = replace(
+            bare,
+            proof_hash=issued.sha256,
+            certificate_pem=issued.pem,
+            enrolment_token_id=identity.enrolment_token_id,
+        )
+        await self._credentials.add(connection, made)
+        metrics.CREDENTIALS.labels(CERTIFICATE, "issued").inc()
+        return made

@@ -1,0 +1,111 @@
+"""Puts together what decides who agents are and whether they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agent_state.access import Access, SettingsDue
+from agent_state.admission import Admission, Arrival
+from agent_state.certificates import FileSigner
+from agent_state.certification import Certification
+from agent_state.credential_offers import CredentialOffers
+from agent_state.credential_store import CredentialStore
+from agent_state.identity_store import IdentityStore
+from agent_state.issuer import Issuer
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from agent_state.announcer import Announcer
+    from agent_state.settings import Settings
+    from agent_state.settings_composer import SettingsComposer
+    from opamp.v1 import opamp_pb2 as opamp
+    from servicekit.postgres import Connection as Db
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What knows agents' credentials; connection settings are composed with its help."""
+
+    identities: IdentityStore
+    credentials: CredentialStore
+    offers: CredentialOffers
+    signer: FileSigner | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What answers who agents are."""
+
+    admission: Admission
+    certification: Certification
+    access: Access
+
+
+def registry_of(settings: Settings) -> Registry:
+    """
+    Make the part that needs nothing but settings.
+
+    Raises:
+        ValueError: The CA's key and certificate cannot be used.
+    """
+    identities, credentials = IdentityStore(), CredentialStore()
+    key = settings.credential_key
+    signer = _signer(settings)
+    offers = CredentialOffers(
+        identities,
+        credentials,
+        None if key is None else Issuer(key.get_secret_value().encode()),
+        lifetime=timedelta(days=settings.credential_lifetime_days),
+        authority_pem=b"" if signer is None else signer.certificates_pem,
+    )
+    return Registry(identities, credentials, offers, signer)
+
+
+def identity_of(
+    pool: asyncpg.Pool,
+    registry: Registry,
+    composer: SettingsComposer,
+    announcer: Announcer,
+    settings: Settings,
+    *,
+    settings_due: SettingsDue,
+) -> Identity:
+    """Make the rest."""
+
+    async def compose(
+        connection: Db, arrival: Arrival, labels: Mapping[str, str]
+    ) -> opamp.ConnectionSettingsOffers | None:
+        composed = await composer.compose(
+            connection,
+            *arrival.key,
+            capabilities=arrival.capabilities,
+            transport=arrival.transport,
+            labels=labels,
+            credential_id=arrival.credential_id,
+        )
+        return composed.offers
+
+    stores = (registry.identities, registry.credentials)
+    admission = Admission(pool, *stores, registry.offers, compose, cache_seconds=settings.verdict_seconds)
+    certification = Certification(
+        pool, *stores, admission, registry.signer, lifetime=timedelta(days=settings.certificate_lifetime_days)
+    )
+    access = Access(
+        pool,
+        *stores,
+        registry.offers,
+        announcer,
+        sign_pending=certification.sign_pending,
+        settings_due=settings_due,
+    )
+    return Identity(admission, certification, access)
+
+
+def _signer(settings: Settings) -> FileSigner | None:
+    if settings.ca_key is None or settings.ca_certificate is None:
+        return None
+    return FileSigner(settings.ca_key.get_secret_value().encode(), settings.ca_certificate.get_secret_value().encode())

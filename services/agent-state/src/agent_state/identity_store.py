@@ -1,0 +1,234 @@
+"""
+Who agents are, in the database: proofs looked up, agents enrolled, what was decided about them.
+
+Lock order: the agent's identity row, its enrolment, its token, its credentials. None of these is held while facts
+are applied, except credentials, which come last there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from agent_state.enrolment import APPROVED, rules_of
+from agent_state.verdicts import Found, Shown, StoredCredential, StoredToken
+from contracts.ids import DEFAULT_TENANT
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from agent_state.folding import Key
+    from servicekit.postgres import Connection as Db
+
+_WANTED = """t.tenant_id, t.id, t.expires_at, t.revoked_at, t.uses, t.max_uses, t.cidrs, t.labels,
+  t.requires_approval, t.ephemeral_seconds, t.issues, t.credential_lifetime_seconds"""
+
+# One query for all proofs. The subqueries of CASE run only for the few proofs that need them.
+_LOOK_UP = f"""
+SELECT p.position, now() AS now, {_WANTED},
+  c.tenant_id AS c_tenant_id, c.id AS c_id, c.agent_uid AS c_agent_uid, c.kind AS c_kind, c.state AS c_state,
+  c.expires_at AS c_expires_at, e.agent_uid IS NOT NULL AS enrolled, i.approval, i.stamped_labels,
+  CASE WHEN (t.expires_at <= now() OR t.uses >= t.max_uses) AND p.agent_uid = ''
+    THEN EXISTS (
+      SELECT FROM enrolment x LEFT JOIN agent a ON a.tenant_id = x.tenant_id AND a.agent_uid = x.agent_uid
+      WHERE x.tenant_id = t.tenant_id AND x.token_id = t.id AND a.link IS DISTINCT FROM 'connected')
+    ELSE false END AS has_absentees,
+  CASE WHEN t.id IS NOT NULL AND p.agent_uid = ''
+    THEN EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.approval <> 'approved')
+    ELSE false END AS has_barred,
+  EXISTS (SELECT FROM connection_settings_policy y
+    WHERE y.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)) AS has_policies
+FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS p (proof_hash, agent_uid, position)
+LEFT JOIN enrolment_token t ON t.token_hash = p.proof_hash
+LEFT JOIN agent_credential c ON c.proof_hash = p.proof_hash
+LEFT JOIN enrolment e ON e.tenant_id = t.tenant_id AND e.token_id = t.id AND e.agent_uid = p.agent_uid
+LEFT JOIN agent_identity i ON i.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)
+  AND i.agent_uid = coalesce(c.agent_uid, p.agent_uid)
+ORDER BY p.position
+"""  # noqa: S608 - constants
+_TOKEN = f"""
+SELECT {_WANTED}, EXISTS (
+  SELECT FROM enrolment e WHERE e.tenant_id = t.tenant_id AND e.token_id = t.id AND e.agent_uid = $3) AS enrolled
+FROM enrolment_token t WHERE t.tenant_id = $1 AND t.id = $2
+"""  # noqa: S608 - constants
+_ENROL = """
+INSERT INTO enrolment (tenant_id, token_id, agent_uid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+_CONSUME = """
+UPDATE enrolment_token SET uses = uses + 1
+WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+  AND uses < max_uses
+RETURNING uses
+"""
+_IDENTITY = """
+SELECT * FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2 FOR UPDATE
+"""
+_FOUND = """
+INSERT INTO agent_identity AS i (tenant_id, agent_uid, approval) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+_STAMP = """
+UPDATE agent_identity
+SET approval = $3, stamped_labels = $4, ephemeral_seconds = $5, issues = $6, credential_lifetime_seconds = $7,
+    enrolment_token_id = CASE WHEN enrolment_token_id = '' THEN $8 ELSE enrolment_token_id END
+WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
+"""
+_INHERIT = """
+UPDATE agent_identity
+SET stamped_labels = $3, enrolment_token_id = $4, ephemeral_seconds = $5, issues = $6, credential_lifetime_seconds = $7
+WHERE tenant_id = $1 AND agent_uid = $2
+"""
+_DECIDE = """
+UPDATE agent_identity SET approval = $3, decided_by = $4, comment = $5, decided_at = now()
+WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentIdentity:
+    """What was decided about an agent."""
+
+    tenant_id: str
+    uid: bytes
+    approval: str = APPROVED
+    stamped_labels: Mapping[str, str] = field(default_factory=dict)
+    enrolment_token_id: str = ""
+    ephemeral_seconds: int = 0
+    issues: str = ""
+    """Kind of credential it is given: bearer, jwt; empty = none."""
+
+    credential_lifetime_seconds: int = 0
+    pending_csr: bytes | None = None
+
+
+class IdentityStore:
+    """Reads and writes identities; every method but look_up runs inside the caller's transaction."""
+
+    async def look_up(self, connection: Db | asyncpg.Pool, proofs: Sequence[Shown]) -> tuple[list[Found], datetime]:
+        """Find what is stored about each proof, in their order, by one query; also tell database time."""
+        hashes = [shown.proof_hash for shown in proofs]
+        uids = [shown.claimed_uid for shown in proofs]
+        rows = await connection.fetch(_LOOK_UP, hashes, uids, DEFAULT_TENANT)
+        return [_found_of(row) for row in rows], rows[0]["now"]
+
+    async def token(self, connection: Db, tenant_id: str, token_id: str, uid: bytes) -> StoredToken | None:
+        """Find a token by its id, and whether it enrolled this agent."""
+        row = await connection.fetchrow(_TOKEN, tenant_id, token_id, uid)
+        return None if row is None else token_of(row)
+
+    async def hold(self, connection: Db, tenant_id: str, uid: bytes) -> AgentIdentity | None:
+        """Lock what was decided about an agent until the transaction ends; None when nothing was."""
+        row = await connection.fetchrow(_IDENTITY, tenant_id, uid)
+        return None if row is None else _identity_of(row)
+
+    async def found(self, connection: Db, tenant_id: str, uid: bytes, approval: str) -> AgentIdentity:
+        """Lock an agent's identity, making one with *approval* if there is none."""
+        await connection.execute(_FOUND, tenant_id, uid, approval)
+        held = await self.hold(connection, tenant_id, uid)
+        if held is None:
+            message = "an identity just made is gone"
+            raise RuntimeError(message)
+        return held
+
+    async def enrol(self, connection: Db, token: StoredToken, uid: bytes) -> bool:
+        """
+        Note that *token* enrolled an agent whose identity is locked; False = it had done so before.
+
+        Of two that come at once with the same agent the second waits for the first, and finds it enrolled.
+        """
+        done = await connection.execute(_ENROL, token.tenant_id, token.id, uid)
+        return not done.endswith(" 0")
+
+    async def consume(self, connection: Db, token: StoredToken) -> bool:
+        """Use a token up by one, if it counts; False = it had no use left, or ended meanwhile: roll back."""
+        if not token.rules.max_uses:
+            return True
+        return await connection.fetchval(_CONSUME, token.tenant_id, token.id) is not None
+
+    async def stamp(
+        self, connection: Db, tenant_id: str, uid: bytes, approval: str, token: StoredToken
+    ) -> AgentIdentity:
+        """Write down what a token makes of an agent; the identity must exist."""
+        rules = token.rules
+        row = await connection.fetchrow(
+            _STAMP,
+            tenant_id,
+            uid,
+            approval,
+            dict(rules.labels),
+            rules.ephemeral_seconds,
+            "" if rules.issues == "none" else rules.issues,
+            rules.credential_lifetime_seconds,
+            token.id,
+        )
+        return _identity_of(_there(row))
+
+    async def decide(self, connection: Db, key: Key, approval: str, author: str, comment: str) -> AgentIdentity:
+        """Write down a decision; the identity must exist."""
+        row = await connection.fetchrow(_DECIDE, *key, approval, author, comment)
+        return _identity_of(_there(row))
+
+    async def inherit(self, connection: Db, heir: AgentIdentity, giver: AgentIdentity) -> None:
+        """Let an agent that was given another id keep what it was enrolled with."""
+        await connection.execute(
+            _INHERIT,
+            heir.tenant_id,
+            heir.uid,
+            dict(giver.stamped_labels),
+            giver.enrolment_token_id,
+            giver.ephemeral_seconds,
+            giver.issues,
+            giver.credential_lifetime_seconds,
+        )
+
+
+def token_of(row: asyncpg.Record) -> StoredToken:
+    """Read a row of _WANTED; has_absentees and enrolled where they were asked for."""
+    return StoredToken(
+        row["tenant_id"],
+        row["id"],
+        row["expires_at"],
+        row["revoked_at"] is not None,
+        row["uses"],
+        rules_of(row),
+        enrolled=row.get("enrolled", False),
+        has_absentees=row.get("has_absentees", False),
+    )
+
+
+def _found_of(row: asyncpg.Record) -> Found:
+    credential = None
+    if row["c_id"] is not None:
+        credential = StoredCredential(
+            row["c_tenant_id"], row["c_id"], row["c_agent_uid"], row["c_kind"], row["c_state"], row["c_expires_at"]
+        )
+    return Found(
+        None if row["id"] is None else token_of(row),
+        credential,
+        row["approval"] or "",
+        row["stamped_labels"] or {},
+        has_barred=row["has_barred"],
+        has_policies=row["has_policies"],
+    )
+
+
+def _identity_of(row: Mapping[str, Any] | asyncpg.Record) -> AgentIdentity:
+    return AgentIdentity(
+        row["tenant_id"],
+        row["agent_uid"],
+        row["approval"],
+        row["stamped_labels"],
+        row["enrolment_token_id"],
+        row["ephemeral_seconds"],
+        row["issues"],
+        row["credential_lifetime_seconds"],
+        row["pending_csr"],
+    )
+
+
+def _there(row: asyncpg.Record | None) -> asyncpg.Record:
+    if row is None:
+        message = "the identity is not there although it was locked"
+        raise RuntimeError(message)
+    return row

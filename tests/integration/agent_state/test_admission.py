@@ -1,0 +1,193 @@
+"""Who comes in: verdicts at the door, enrolment with the first message, and races for the last use of a token."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_state.errors import AgentRefused
+from fleet.api.v1 import identity_pb2 as api
+from world.facts import batch, connected, disconnected, uid_of
+
+from .identities import TENANT, Lab, hash_of, text_in
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from .conftest import Applier
+
+
+@pytest.fixture
+def lab(pool: asyncpg.Pool) -> Lab:
+    """Give everything that decides who agents are."""
+    return Lab(pool, datetime.now(UTC))
+
+
+async def test_a_plain_token_lets_in_without_more_ado(lab: Lab) -> None:
+    """The storm of reconnects costs one verdict that may be remembered, and no admission."""
+    token_id, shown = await lab.token()
+
+    verdict = await lab.knock(shown)
+
+    assert (verdict.refusal, verdict.tenant_id, verdict.credential_id) == ("", TENANT, token_id)
+    assert (verdict.needs_admission, verdict.cache_seconds, verdict.approval) == (False, 30, "approved")
+    assert not verdict.bound_uid
+    assert not verdict.HasField("expires_at")
+
+
+async def test_many_proofs_are_one_query(lab: Lab, pool: asyncpg.Pool) -> None:
+    """A full batch of 256 proofs is one statement, its answers in order."""
+    _, shown = await lab.token()
+    asked = []
+
+    class Counting:
+        async def fetch(self, *arguments: object) -> list[asyncpg.Record]:
+            asked.append(arguments[0])
+            return await pool.fetch(*arguments)
+
+    lab.parts.admission._pool = Counting()  # type: ignore[assignment] # noqa: SLF001 - what is asked is the point
+    proofs = [
+        api.Proof(token_hash=shown if number % 2 else bytes([number]) * 32, instance_uid=uid_of(number))
+        for number in range(256)
+    ]
+
+    reply = await lab.routes.authenticate_agents(api.AuthenticateAgentsRequest(proofs=proofs))
+
+    assert len(asked) == 1
+    assert [bool(verdict.refusal) for verdict in reply.verdicts] == [number % 2 == 0 for number in range(256)]
+
+
+async def test_of_fifty_one_gets_the_last_use(lab: Lab) -> None:
+    """Fifty agents at once on a token for one: one comes in, the others are told why not."""
+    token_id, _ = await lab.token(max_uses=1)
+
+    results = await asyncio.gather(
+        *(lab.admit(token_id, uid_of(number)) for number in range(1, 51)), return_exceptions=True
+    )
+
+    refused = [result for result in results if isinstance(result, AgentRefused)]
+    assert len(refused) == 49
+    assert {error.public for error in refused} == {
+        "This enrolment token is used up: it has enrolled as many agents as it may."
+    }
+    assert sum(isinstance(result, api.AdmitAgentReply) for result in results) == 1
+    assert await lab.events() == ["enrolled"]
+
+
+async def test_coming_again_does_not_burn_a_use(lab: Lab, pool: asyncpg.Pool) -> None:
+    """The same agent many times at once is one enrolment; the second use is still there for another."""
+    token_id, shown = await lab.token(max_uses=2)
+
+    await asyncio.gather(*(lab.admit(token_id, uid_of(1)) for _ in range(20)))
+
+    assert await pool.fetchval("SELECT uses FROM enrolment_token") == 1
+    await lab.admit(token_id, uid_of(2))
+    with pytest.raises(AgentRefused, match="used up"):
+        await lab.admit(token_id, uid_of(3))
+    assert (await lab.knock(shown, uid_of(3))).refusal.startswith("This enrolment token is used up")
+    again = await lab.knock(shown, uid_of(1))
+    assert (again.refusal, again.needs_admission, again.cache_seconds) == ("", True, 0)
+    await lab.admit(token_id, uid_of(1))
+    assert await lab.events() == ["enrolled", "enrolled"]
+
+
+async def test_an_agent_without_a_name_may_be_one_that_is_away(lab: Lab, apply: Applier) -> None:
+    """A used-up token lets a nameless upgrade in only while an agent it enrolled is not connected."""
+    token_id, shown = await lab.token(max_uses=1)
+    await lab.admit(token_id, uid_of(1))
+    await apply(batch(connected(uid_of(1), 5)))
+
+    assert (await lab.knock(shown)).refusal.startswith("This enrolment token is used up")
+
+    await apply(batch(disconnected(uid_of(1), 5, 2)))
+    verdict = await lab.knock(shown)
+    assert (verdict.refusal, verdict.needs_admission) == ("", True)
+    with pytest.raises(AgentRefused, match="used up"):
+        await lab.admit(token_id, uid_of(2))
+
+
+async def test_an_expired_token_still_knows_its_agents(lab: Lab, pool: asyncpg.Pool) -> None:
+    """Whom it enrolled comes back by it; nobody new does."""
+    token_id, shown = await lab.token(max_uses=5, lifetime_seconds=3600)
+    await lab.admit(token_id, uid_of(1))
+    await pool.execute("UPDATE enrolment_token SET expires_at = now()")
+
+    assert (await lab.knock(shown, uid_of(2))).refusal == "This enrolment token has expired."
+    with pytest.raises(AgentRefused, match="expired"):
+        await lab.admit(token_id, uid_of(2))
+    assert not (await lab.knock(shown, uid_of(1))).refusal
+    await lab.admit(token_id, uid_of(1))
+
+
+async def test_a_revoked_token_lets_nobody_in(lab: Lab, pool: asyncpg.Pool) -> None:
+    """Not even whom it enrolled; gateways are told to end what it opened."""
+    token_id, shown = await lab.token(max_uses=5)
+    await lab.admit(token_id, uid_of(1))
+    from fleet.api.v1 import agent_state_pb2 as tokens  # noqa: PLC0415 - only here
+
+    await lab.tokens.revoke_enrolment_token(tokens.RevokeEnrolmentTokenRequest(tenant_id=TENANT, id=token_id))
+
+    assert (await lab.knock(shown, uid_of(1))).refusal == "This enrolment token was revoked."
+    for number in (1, 2):
+        with pytest.raises(AgentRefused, match="revoked"):
+            await lab.admit(token_id, uid_of(number))
+    assert [(list(said.credential_ids), said.close) for said in lab.bus.said] == [([token_id], True)]
+    assert await pool.fetchval("SELECT uses FROM enrolment_token") == 1
+
+
+async def test_a_token_counts_for_its_tenant_only(lab: Lab) -> None:
+    """Another tenant's id for it names nothing."""
+    token_id, shown = await lab.token(tenant="acme", max_uses=1)
+
+    assert (await lab.knock(shown)).tenant_id == "acme"
+    with pytest.raises(AgentRefused):
+        await lab.admit(token_id, uid_of(1), tenant=TENANT)
+    await lab.admit(token_id, uid_of(1), tenant="acme")
+
+
+async def test_addresses_outside_the_networks_are_refused(lab: Lab) -> None:
+    """At the door and at admission alike."""
+    token_id, shown = await lab.token(cidrs=["10.0.0.0/8", "fd00::/8"])
+
+    assert not (await lab.knock(shown, ip="10.9.9.9")).refusal
+    assert (await lab.knock(shown, ip="192.168.0.1")).refusal == "This enrolment token is not allowed from this address."
+    with pytest.raises(AgentRefused, match="not allowed from this address"):
+        await lab.admit(token_id, uid_of(1), remote_ip="192.168.0.1")
+    await lab.admit(token_id, uid_of(1), remote_ip="::ffff:10.0.0.1")
+
+
+async def test_a_token_of_nobody_is_refused(lab: Lab) -> None:
+    """So is nothing at all."""
+    assert (await lab.knock(b"x" * 32)).refusal == "This token lets nobody in."
+    assert (await lab.knock(b"")).refusal == "Neither a token nor a certificate was shown."
+
+
+async def test_registration_on_first_use_gives_a_credential(lab: Lab) -> None:
+    """The first answer carries the agent's own credential; it authenticates, bound to the agent."""
+    token_id, _ = await lab.token(issues="bearer", labels={"site": "lab"}, group="edge")
+
+    admitted = await lab.admit(token_id, uid_of(1))
+
+    text = text_in(admitted.connection_settings)
+    assert dict(admitted.labels) == {"site": "lab", "group": "edge"}
+    verdict = await lab.knock(hash_of(text))
+    assert (verdict.refusal, verdict.bound_uid, verdict.needs_admission) == ("", uid_of(1), False)
+    assert dict(verdict.labels) == {"site": "lab", "group": "edge"}
+    (credential,) = await lab.credentials(uid_of(1))
+    assert (credential.kind, credential.state, credential.enrolment_token_id) == ("bearer", "candidate", token_id)
+
+
+async def test_a_supervisor_that_restarts_is_given_the_same(lab: Lab) -> None:
+    """It shows the token of its file again; what it has already is not offered to it once more."""
+    token_id, _ = await lab.token(issues="jwt", max_uses=1)
+    first = await lab.admit(token_id, uid_of(1))
+
+    again = await lab.admit(token_id, uid_of(1))
+    knowing = await lab.admit(token_id, uid_of(1), last_connection_settings_hash=first.connection_settings_hash)
+
+    assert again.connection_settings == first.connection_settings
+    assert not knowing.connection_settings
+    assert len(await lab.credentials(uid_of(1))) == 1
