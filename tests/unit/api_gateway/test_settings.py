@@ -49,9 +49,20 @@ def test_lists_are_separated_by_commas() -> None:
         ("TRUSTED_PROXIES", "everybody"),
         ("ACCESS_TOKEN_SECONDS", "86400"),
         ("JWT_SECRET", "x"),
+        ("CUSTOM_CAPABILITY_ROLES", "com.example.shell=admin"),
+        ("CUSTOM_CAPABILITY_ROLES", '{"com.example.shell": "viewer"}'),
+        ("CUSTOM_CAPABILITY_ROLES", '{"": "admin"}'),
     ],
 )
 def test_what_would_open_a_door_is_refused(name: str, value: str) -> None:
     """Stars, tokens that live a day, settings that do not exist."""
     with pytest.raises(SettingsError, match=f"API_GATEWAY_{name}"):
         read(ApiGatewaySettings, {**NEEDED, f"API_GATEWAY_{name}": value})
+
+
+def test_roles_of_capabilities_are_json() -> None:
+    """Pattern to the least role that may send."""
+    settings = read(ApiGatewaySettings, {**NEEDED, "API_GATEWAY_CUSTOM_CAPABILITY_ROLES": '{"com.example.*": "admin"}'})
+
+    assert settings.custom_capability_roles == {"com.example.*": "admin"}
+    assert read(ApiGatewaySettings, NEEDED).custom_capability_roles == {}

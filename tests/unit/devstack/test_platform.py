@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from devstack import platform as module
+from devstack.authority import load_or_make_authority
 from devstack.platform import External, Platform
 from devstack.ports import Ports
 from devstack.secrets import Secrets
@@ -22,6 +23,7 @@ ELSEWHERE = External("postgresql://root:r%40t@db.example:6432", "nats://bus.exam
 def _platform(tmp_path: Path, external: External = ELSEWHERE, secrets: Secrets | None = None) -> Platform:
     made = Platform(tmp_path, Ports.default(2), external)
     made._secrets = secrets or Secrets(agent_state="a/b")
+    made._authority = load_or_make_authority(tmp_path)
     return made
 
 
@@ -147,3 +149,14 @@ def test_only_ports_of_our_own_servers_are_needed(tmp_path: Path, monkeypatch: p
 
     assert not {"postgres", "nats", "nats_monitor", "redis"} & asked[0].keys()
     assert {"api", "opamp_1", "opamp_2"} <= asked[0].keys()
+
+
+def test_agent_state_is_told_what_credentials_are_made_with(tmp_path: Path) -> None:
+    """And where agents find the first gateway; nobody else learns it."""
+    platform = _platform(tmp_path)
+
+    told = platform._settings_of("agent-state")
+
+    assert told["AGENT_STATE_OPAMP_PUBLIC_URL"] == "ws://127.0.0.1:4320/v1/opamp"
+    assert told["AGENT_STATE_CREDENTIAL_KEY_FILE"] == str(tmp_path / "credential-key")
+    assert not [name for name in platform._settings_of("config-service") if "KEY" in name]

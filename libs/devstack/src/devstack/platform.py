@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from devstack import secrets, services
+from devstack.authority import Authority, load_or_make_authority
 from devstack.credentials import admin_is_refused, token_is_refused
 from devstack.database import prepare
 from devstack.greeting import make_admin, make_token
@@ -76,6 +77,7 @@ class Platform:
     nats: NatsServer | None = field(default=None, init=False)
     redis: RedisServer | None = field(default=None, init=False)
     _secrets: secrets.Secrets = field(init=False)
+    _authority: Authority = field(init=False)
 
     def start(self) -> None:
         """
@@ -87,6 +89,7 @@ class Platform:
         self.data.mkdir(parents=True, exist_ok=True)
         require_free(self._ports_needed())
         self._secrets = secrets.load_or_make(self.data)
+        self._authority = load_or_make_authority(self.data)
         self.start_servers()
         self.provision()
         self.start_services()
@@ -260,6 +263,8 @@ class Platform:
 
     def _settings_of(self, service: str) -> dict[str, str]:
         own = services.settings_of(service, self.addresses, self.ports, self.data / "signing-key.pem")
+        if service == AGENT_STATE:
+            own |= services.identity_settings(self._authority, _opamp_url("ws", self.ports.opamp[0]))
         return {**own, **self.settings}
 
     def _services(self) -> dict[str, Process]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from devstack.authority import Authority
     from devstack.ports import Ports
 
 AGENT_STATE = "agent-state"
@@ -64,6 +65,17 @@ def settings_of(service: str, addresses: Addresses, ports: Ports, signing_key: P
             f"{prefix}_SIGNING_KEY_FILE": str(signing_key),
         }
     return result
+
+
+def identity_settings(authority: Authority, opamp_url: str) -> dict[str, str]:
+    """Return what agent-state makes agents' own credentials and certificates with, and where it sends them."""
+    prefix = AGENT_STATE.replace("-", "_").upper()
+    return {
+        f"{prefix}_CREDENTIAL_KEY_FILE": str(authority.credential_key),
+        f"{prefix}_CA_KEY_FILE": str(authority.ca_key),
+        f"{prefix}_CA_CERTIFICATE_FILE": str(authority.ca_certificate),
+        f"{prefix}_OPAMP_PUBLIC_URL": opamp_url,
+    }
 
 
 def gateway_settings(number: int, addresses: Addresses, ports: Ports) -> dict[str, str]:

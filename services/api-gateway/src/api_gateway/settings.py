@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -86,6 +87,17 @@ class ApiGatewaySettings(ServiceSettings):
         tuple[str, ...],
         Field(description="Networks whose X-Forwarded-For is believed, separated by commas; empty = nobody's."),
     ] = ()
+
+    @field_validator("custom_capability_roles", mode="before")
+    @classmethod
+    def _roles_are_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            message = f"not JSON ({error})"
+            raise ValueError(message) from error
 
     @field_validator("trusted_proxies")
     @classmethod
