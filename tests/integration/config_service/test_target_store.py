@@ -57,6 +57,8 @@ async def test_every_field_comes_back(pool: asyncpg.Pool) -> None:
         reported=Reported.FAILED,
         reported_error="no",
         healthy=False,
+        stamped_labels={"group": "edge"},
+        withheld=True,
         effective_hash=H1,
         effective_holds=True,
         failed_hashes=(H2, H1),
@@ -172,3 +174,12 @@ async def test_forgetting_is_fenced(pool: asyncpg.Pool) -> None:
         assert not await target_store.forget(connection, TENANT, agent(1).uid, 2)
         assert await target_store.forget(connection, TENANT, agent(1).uid, 3)
     assert await pool.fetchval("SELECT count(*) FROM assignment") == 0
+
+
+async def test_withheld_agents_are_announced_with_nothing(pool: asyncpg.Pool) -> None:
+    """The registry lets no gateway offer to an agent that waits for approval."""
+    await stored(pool, agent(1, generation=5, withheld=True), agent(2, generation=5))
+
+    announced = await target_store.to_announce(pool, ("", b""), 10)
+
+    assert [wanted for _, _, wanted, _ in announced] == [b"", H1]

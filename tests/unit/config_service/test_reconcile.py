@@ -702,3 +702,31 @@ def test_stale_delivery_of_an_older_connection_changes_nothing() -> None:
     late = reconcile.on_delivered(play.target, (1, 9), config_hash=H1, now=play.now)
 
     assert (late.stray_hashes, late.misled) == ((), False)
+
+
+def test_stamped_labels_win_and_outlive_a_description() -> None:
+    """What an enrolment says of an agent stands over what the agent says, whichever comes first."""
+    stamped = {"env": "prod", "group": "edge"}
+    target = reconcile.on_connected(
+        Target("default", b"a" * 16), (1, 1), gateway_id="gw", capabilities=ACCEPTS, now=T0, stamped_labels=stamped
+    )
+    assert target.labels == stamped
+
+    target = reconcile.on_described(target, (1, 2), labels={"env": "dev", "host.name": "h"}, capabilities=0)
+    assert target.labels == {"env": "prod", "group": "edge", "host.name": "h"}
+
+    target = reconcile.on_connected(target, (2, 1), gateway_id="gw", capabilities=0, now=T0, stamped_labels={"a": "b"})
+    assert target.labels == {"a": "b", "host.name": "h"}
+
+
+def test_withheld_agent_is_offered_nothing_until_it_is_approved() -> None:
+    """An agent that waits for approval gets neither an offer nor a word in the registry; approved, it gets both."""
+    target = reconcile.desire(Target("default", b"a" * 16), Desired("c", 1, H1), Reason.SELECTOR)
+    waiting = reconcile.on_connected(target, (1, 1), gateway_id="gw", capabilities=ACCEPTS, now=T0, withheld=True)
+    planned, action = reconcile.plan(waiting, T0, cause=Cause.CONNECT)
+    assert (action, planned.registry_hash, planned.state) == (Action.NOTHING, b"", State.NONE)
+
+    later = T0 + POLICY.connect_grace
+    approved = reconcile.on_connected(planned, (2, 1), gateway_id="gw", capabilities=ACCEPTS, now=T0)
+    planned, action = reconcile.plan(approved, later, cause=Cause.CONNECT)
+    assert (action, planned.registry_hash) == (Action.OFFER, H1)

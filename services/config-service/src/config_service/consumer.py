@@ -16,12 +16,12 @@ from config_service.attempt import Cause
 from config_service.distribution import Effects
 from config_service.target import Reported, Target
 from contracts.ids import UID_LENGTH, is_tenant_id
-from contracts.labels import labels_of
+from contracts.labels import MAX_KEY_CHARACTERS, MAX_LABELS, MAX_VALUE_CHARACTERS, labels_of
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from config_service.contents import Contents
@@ -116,6 +116,8 @@ class FactConsumer:
                 capabilities=fact.connected.capabilities,
                 now=now,
                 policy=policy,
+                stamped_labels=bounded(fact.connected.labels),
+                withheld=fact.connected.withheld,
             )
         if kind == "disconnected":
             return reconcile.on_disconnected(target, fence)
@@ -164,6 +166,12 @@ async def forget_deleted(connection: Connection, events: Sequence[agent_pb2.Agen
     for event in events:
         if event.WhichOneof("what") == "deleted" and len(event.instance_uid) == UID_LENGTH:
             await target_store.forget(connection, event.tenant_id, event.instance_uid, event.epoch)
+
+
+def bounded(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels as they can be stored; who stamps them keeps to the same bounds."""
+    kept = sorted(labels.items())[:MAX_LABELS]
+    return {clean(key)[:MAX_KEY_CHARACTERS]: clean(value)[:MAX_VALUE_CHARACTERS] for key, value in kept}
 
 
 def clean(text: str) -> str:

@@ -90,7 +90,15 @@ DEFAULT_POLICY = Policy()
 
 
 def on_connected(
-    target: Target, fence: Fence, *, gateway_id: str, capabilities: int, now: datetime, policy: Policy = DEFAULT_POLICY
+    target: Target,
+    fence: Fence,
+    *,
+    gateway_id: str,
+    capabilities: int,
+    now: datetime,
+    policy: Policy = DEFAULT_POLICY,
+    stamped_labels: Mapping[str, str] | None = None,
+    withheld: bool = False,
 ) -> Target:
     """
     Take a new connection. Reports stand: an agent that reconnects need not repeat them.
@@ -107,12 +115,16 @@ def on_connected(
         now: Database time.
 
         policy: How long the gateway may offer from the registry undisturbed.
+
+        stamped_labels: What its enrolment says of it; they win over what it says itself.
+
+        withheld: Whether it waits for approval, and is offered nothing.
     """
     if not _is_fresh(target, CONNECTION, fence) or fence[0] < target.epoch:
         return target
     target = _fenced(target, CONNECTION, fence)
-    target = _moved_to(target, fence[0], gateway_id, now, policy)
-    return replace(target, capabilities=capabilities or target.capabilities)
+    target = replace(target, capabilities=capabilities or target.capabilities, withheld=withheld)
+    return _moved_to(_stamped(target, stamped_labels or {}), fence[0], gateway_id, now, policy)
 
 
 def on_disconnected(target: Target, fence: Fence) -> Target:
@@ -148,7 +160,7 @@ def on_described(target: Target, fence: Fence, *, labels: Mapping[str, str] | No
         return target
     return replace(
         _fenced(target, DESCRIPTION, fence),
-        labels=target.labels if labels is None else labels,
+        labels=target.labels if labels is None else {**labels, **target.stamped_labels},
         capabilities=capabilities or target.capabilities,
     )
 
@@ -516,6 +528,14 @@ def _meant(target: Target, status: Reported) -> bytes:
     if target.attempt is not None and target.attempt.status in (AttemptStatus.OFFERED, AttemptStatus.APPLYING):
         return target.attempt.config_hash
     return target.reported_hash if status is target.reported else b""
+
+
+def _stamped(target: Target, stamped_labels: Mapping[str, str]) -> Target:
+    """Put these stamps in the place of the former ones."""
+    if stamped_labels == target.stamped_labels:
+        return target
+    own = {key: value for key, value in target.labels.items() if key not in target.stamped_labels}
+    return replace(target, labels={**own, **stamped_labels}, stamped_labels=stamped_labels)
 
 
 def _moved_to(target: Target, epoch: int, gateway_id: str, now: datetime, policy: Policy) -> Target:

@@ -120,6 +120,10 @@ CREATE TABLE agent_target (
     updated_at       timestamptz NOT NULL DEFAULT now(),
     -- 32 bytes each, newest last: what reached the agent on its present connection though it should not run it.
     stray_hashes     bytea       NOT NULL DEFAULT '',
+    -- Labels its enrolment stamps on the agent; also in `labels`, where they win.
+    stamped_labels   jsonb       NOT NULL DEFAULT '{}',
+    -- While true the agent waits for approval, and nothing is offered to it.
+    withheld         boolean     NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, uid)
 );
 CREATE INDEX agent_target_due ON agent_target (due_at) WHERE due_at IS NOT NULL;

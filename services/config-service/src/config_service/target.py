@@ -115,6 +115,14 @@ class Target:
     connected: bool = False
     capabilities: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    """What the agent says of itself, and the stamped ones, which win."""
+
+    stamped_labels: Mapping[str, str] = field(default_factory=dict)
+    """What its enrolment says of it."""
+
+    withheld: bool = False
+    """Whether it waits for approval: nothing is offered to it."""
+
     fences: Mapping[str, Fence] = field(default_factory=dict)
 
     assigned_name: str = ""
@@ -175,8 +183,8 @@ class Target:
 
     @property
     def accepts(self) -> bool:
-        """Whether the agent said it takes remote configuration."""
-        return bool(self.capabilities & ACCEPTS_REMOTE_CONFIG)
+        """Whether the agent said it takes remote configuration, and may be sent any."""
+        return bool(self.capabilities & ACCEPTS_REMOTE_CONFIG) and not self.withheld
 
     @property
     def attempt_status(self) -> AttemptStatus:

@@ -105,6 +105,8 @@ _COLUMNS: dict[str, tuple[str, str, Callable[[Target], object]]] = {
     "effective_holds": ("boolean", "effective_holds", lambda target: target.effective_holds),
     "failed_hashes": ("bytea", "failed_hashes", lambda target: b"".join(target.failed_hashes)),
     "stray_hashes": ("bytea", "stray_hashes", lambda target: b"".join(target.stray_hashes)),
+    "stamped_labels": ("jsonb", "stamped_labels", lambda target: dict(target.stamped_labels)),
+    "withheld": ("boolean", "withheld", lambda target: target.withheld),
     "due_at": ("timestamptz", "due_at", lambda target: target.due_at),
     "state": ("text", _DERIVED, lambda target: target.state.value),
 }
@@ -151,7 +153,7 @@ GROUP BY 1
 """  # noqa: S608 - a number
 
 _ANNOUNCE = """
-SELECT tenant_id, uid, desired_name, desired_hash, capabilities, failed_hashes, generation FROM agent_target
+SELECT tenant_id, uid, desired_name, desired_hash, capabilities, failed_hashes, withheld, generation FROM agent_target
 WHERE generation > $4 AND (tenant_id, uid) > ($1, $2) ORDER BY tenant_id, uid LIMIT $3
 """
 
@@ -345,7 +347,9 @@ async def to_announce(
             row["tenant_id"],
             row["uid"],
             row["desired_hash"]
-            if row["capabilities"] & ACCEPTS_REMOTE_CONFIG and row["desired_hash"] not in _hashes(row["failed_hashes"])
+            if row["capabilities"] & ACCEPTS_REMOTE_CONFIG
+            and not row["withheld"]
+            and row["desired_hash"] not in _hashes(row["failed_hashes"])
             else b"",
             row["generation"],
         )
@@ -409,6 +413,8 @@ def _target(row: asyncpg.Record) -> Target:
         effective_holds=row["effective_holds"],
         failed_hashes=_hashes(row["failed_hashes"]),
         stray_hashes=_hashes(row["stray_hashes"]),
+        stamped_labels=row["stamped_labels"],
+        withheld=row["withheld"],
         due_at=row["due_at"],
     )
 
