@@ -150,7 +150,7 @@ BOOK: tuple[Subject, ...] = (
         ("other systems", "config-service (deleted)"),
         EVENTS_STREAM,
         "online, offline, described, health_changed, deleted, config_applied, config_failed, enrolled, approved, "
-        "rejected, revoked: after commit.",
+        "rejected, revoked, connection_settings_applied, connection_settings_failed: after commit.",
     ),
     Subject(
         "config event",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_state.agent_query import AgentQuery
@@ -71,6 +70,7 @@ async def build(room: Room, settings: Settings) -> None:
     effective_configs = EffectiveConfigStore(settings.max_report_bytes)
     offers = Offers(bus)
     policies, standings = SettingsPolicyStore(), SettingsStore()
+    announcer = Announcer(bus)
     registry = registry_of(settings)
     composer = SettingsComposer(policies, platform_of(settings), registry.offers.opamp_part)
     desk = SettingsDesk(
@@ -83,7 +83,15 @@ async def build(room: Room, settings: Settings) -> None:
         clock=room.clock,
     )
     consumer = FactsConsumer(
-        agents, connections, reports, effective_configs, epochs, standings=standings, hint=desk.hint
+        agents,
+        connections,
+        reports,
+        effective_configs,
+        epochs,
+        standings=standings,
+        hint=desk.hint,
+        credentials=registry.credentials,
+        withdrawn=lambda ended: announcer.withdrawn(ended, close=False),
     )
     facts_in = PartitionConsumer(
         bus,
@@ -133,7 +141,6 @@ async def build(room: Room, settings: Settings) -> None:
     async def settings_due(connection: Db, tenant_id: str, uid: bytes) -> None:
         await standings.mark_due(connection, tenant_id, [uid])
 
-    announcer = Announcer(bus)
     identity = identity_of(answering, registry, composer, announcer, settings, settings_due=settings_due)
     query = AgentQuery(answering)
     routes = Routes(query, epochs, Deletion(answering, agents, offers))
@@ -168,11 +175,6 @@ async def build(room: Room, settings: Settings) -> None:
 
 
 def platform_of(settings: Settings) -> Platform:
-    """
-    Tell what offers may say of the platform itself.
-
-    Raises:
-        OSError: The file of certificates cannot be read.
-    """
-    ca_pem = Path(settings.opamp_public_ca_file).read_text() if settings.opamp_public_ca_file else ""
-    return Platform(settings.opamp_public_url, ca_pem, max(1, int(settings.silence_seconds / 2)))
+    """Tell what offers may say of the platform itself."""
+    longest_poll_seconds = max(1, int(settings.silence_seconds / 2))
+    return Platform(settings.opamp_public_url, settings.opamp_public_ca, longest_poll_seconds)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent_state.agent import Identity
     from agent_state.agent_store import Change, Deleted
     from agent_state.folding import Fence, Key
+    from agent_state.settings_reconcile import Standing
     from fleet.events.v1 import facts_pb2
 
 
@@ -125,6 +126,19 @@ def credential_revoked(key: Key, credential_id: str, author: str, comment: str, 
     event.revoked.author, event.revoked.comment = author, comment
     event.revoked.credential_id = credential_id
     return _entry("revoked", event)
+
+
+def connection_settings_ended(standing: Standing, epoch: int, now: datetime) -> OutboxEvent:
+    """Say what became of the connection settings meant for an agent: applied, or failed."""
+    event = _event(standing.tenant_id, standing.uid, epoch, 0, now)
+    if standing.state == "applied":
+        event.connection_settings_applied.settings_hash = standing.desired_hash
+        event.connection_settings_applied.policies.extend(standing.policies)
+        return _entry("connection_settings_applied", event)
+    event.connection_settings_failed.settings_hash = standing.desired_hash
+    event.connection_settings_failed.policies.extend(standing.policies)
+    event.connection_settings_failed.error_message = standing.reported_error
+    return _entry("connection_settings_failed", event)
 
 
 def _event(tenant_id: str, uid: bytes, epoch: int, sequence: int, now: datetime) -> agent_pb2.AgentEvent:

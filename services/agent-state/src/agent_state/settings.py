@@ -85,9 +85,9 @@ class Settings(ServiceSettings):
             "connection settings are offered, credentials included.",
         ),
     ] = ""
-    opamp_public_ca_file: Annotated[
+    opamp_public_ca: Annotated[
         str,
-        Field(description="File of PEM certificates that verify that address, told to agents with OpAMP settings."),
+        Field(description="Certificates (PEM) that verify that address; told to agents with OpAMP settings."),
     ] = ""
     allow_insecure_tls_offers: Annotated[
         bool, Field(description="Whether connection settings may tell agents to verify no certificate.")

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_state import metrics
+from agent_state.publisher import connection_settings_ended
 from agent_state.settings_composer import Composed
 from agent_state.settings_offers import Order
 from agent_state.settings_reconcile import DEFAULT_PATIENCE, Patience, Standing, State, Wish, plan
+from servicekit import outbox
 from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
@@ -202,6 +204,7 @@ class SettingsDesk:
         standings = await self._store.lock(connection, tenant_id, sorted(uids))
         decided: list[tuple[Standing, Seen | None]] = []
         orders: list[Order] = []
+        outcomes: list[Standing] = []
         for uid, before in standings.items():
             seen = agents.get(uid)
             if seen is None or seen.situation.epoch < before.seen_epoch:
@@ -215,9 +218,19 @@ class SettingsDesk:
             if is_due and wanted.offers is not None:
                 orders.append(_order(tenant_id, seen, wanted))
             if after.state is not before.state and after.state in _ENDS:
-                metrics.SETTINGS_OUTCOMES.labels(after.state.value).inc()
+                outcomes.append(after)
         await self._store.save(connection, generation, decided)
+        await self._say(connection, outcomes, now)
         return orders
+
+    async def _say(self, connection: Db, outcomes: Sequence[Standing], now: datetime) -> None:
+        """Count how offers ended and, where the agent itself said so, tell the world after commit."""
+        for standing in outcomes:
+            metrics.SETTINGS_OUTCOMES.labels(standing.state.value).inc()
+        told = [standing for standing in outcomes if standing.state is not State.TIMED_OUT]
+        await outbox.add(
+            connection, [connection_settings_ended(standing, standing.seen_epoch, now) for standing in told]
+        )
 
     async def _compose(self, connection: Db, tenant_id: str, seen: Seen, retries: int = 0) -> Composed:
         policies = await self._policies.current(connection, tenant_id)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fleet.events.v1 import facts_pb2 as fleet_dot_events_dot_v1_dot_facts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/events/v1/agent.proto\x12\x0f\x66leet.events.v1\x1a\x1b\x66leet/events/v1/facts.proto\"\xf0\x05\n\nAgentEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x03 \x01(\x0c\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x16\n\x0etime_unix_nano\x18\x06 \x01(\x06\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12.\n\x06online\x18\x10 \x01(\x0b\x32\x1c.fleet.events.v1.AgentOnlineH\x00\x12\x30\n\x07offline\x18\x11 \x01(\x0b\x32\x1d.fleet.events.v1.AgentOfflineH\x00\x12\x34\n\tdescribed\x18\x12 \x01(\x0b\x32\x1f.fleet.events.v1.AgentDescribedH\x00\x12=\n\x0ehealth_changed\x18\x13 \x01(\x0b\x32#.fleet.events.v1.AgentHealthChangedH\x00\x12\x30\n\x07\x64\x65leted\x18\x14 \x01(\x0b\x32\x1d.fleet.events.v1.AgentDeletedH\x00\x12=\n\x0e\x63onfig_applied\x18\x15 \x01(\x0b\x32#.fleet.events.v1.AgentConfigAppliedH\x00\x12;\n\rconfig_failed\x18\x16 \x01(\x0b\x32\".fleet.events.v1.AgentConfigFailedH\x00\x12\x32\n\x08\x65nrolled\x18\x17 \x01(\x0b\x32\x1e.fleet.events.v1.AgentEnrolledH\x00\x12\x32\n\x08\x61pproved\x18\x18 \x01(\x0b\x32\x1e.fleet.events.v1.AgentApprovedH\x00\x12\x32\n\x08rejected\x18\x19 \x01(\x0b\x32\x1e.fleet.events.v1.AgentRejectedH\x00\x12\x30\n\x07revoked\x18\x1a \x01(\x0b\x32\x1d.fleet.events.v1.AgentRevokedH\x00\x42\x06\n\x04what\"d\n\x0b\x41gentOnline\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\ttransport\x18\x02 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x12\n\nfirst_seen\x18\x03 \x01(\x08\"8\n\x0c\x41gentOffline\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\"\x9b\x01\n\x0e\x41gentDescribed\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12;\n\x06labels\x18\x03 \x03(\x0b\x32+.fleet.events.v1.AgentDescribed.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"I\n\x12\x41gentHealthChanged\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12\x12\n\nlast_error\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\"\x0e\n\x0c\x41gentDeleted\"V\n\x12\x41gentConfigApplied\x12\x1a\n\x12\x63onfiguration_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onfig_hash\x18\x03 \x01(\x0c\"l\n\x11\x41gentConfigFailed\x12\x1a\n\x12\x63onfiguration_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onfig_hash\x18\x03 \x01(\x0c\x12\x15\n\rerror_message\x18\x04 \x01(\t\"+\n\rAgentEnrolled\x12\x1a\n\x12\x65nrolment_token_id\x18\x01 \x01(\t\"0\n\rAgentApproved\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"0\n\rAgentRejected\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"F\n\x0c\x41gentRevoked\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/events/v1/agent.proto\x12\x0f\x66leet.events.v1\x1a\x1b\x66leet/events/v1/facts.proto\"\x9e\x07\n\nAgentEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x03 \x01(\x0c\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x16\n\x0etime_unix_nano\x18\x06 \x01(\x06\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12.\n\x06online\x18\x10 \x01(\x0b\x32\x1c.fleet.events.v1.AgentOnlineH\x00\x12\x30\n\x07offline\x18\x11 \x01(\x0b\x32\x1d.fleet.events.v1.AgentOfflineH\x00\x12\x34\n\tdescribed\x18\x12 \x01(\x0b\x32\x1f.fleet.events.v1.AgentDescribedH\x00\x12=\n\x0ehealth_changed\x18\x13 \x01(\x0b\x32#.fleet.events.v1.AgentHealthChangedH\x00\x12\x30\n\x07\x64\x65leted\x18\x14 \x01(\x0b\x32\x1d.fleet.events.v1.AgentDeletedH\x00\x12=\n\x0e\x63onfig_applied\x18\x15 \x01(\x0b\x32#.fleet.events.v1.AgentConfigAppliedH\x00\x12;\n\rconfig_failed\x18\x16 \x01(\x0b\x32\".fleet.events.v1.AgentConfigFailedH\x00\x12\x32\n\x08\x65nrolled\x18\x17 \x01(\x0b\x32\x1e.fleet.events.v1.AgentEnrolledH\x00\x12\x32\n\x08\x61pproved\x18\x18 \x01(\x0b\x32\x1e.fleet.events.v1.AgentApprovedH\x00\x12\x32\n\x08rejected\x18\x19 \x01(\x0b\x32\x1e.fleet.events.v1.AgentRejectedH\x00\x12\x30\n\x07revoked\x18\x1a \x01(\x0b\x32\x1d.fleet.events.v1.AgentRevokedH\x00\x12V\n\x1b\x63onnection_settings_applied\x18\x1b \x01(\x0b\x32/.fleet.events.v1.AgentConnectionSettingsAppliedH\x00\x12T\n\x1a\x63onnection_settings_failed\x18\x1c \x01(\x0b\x32..fleet.events.v1.AgentConnectionSettingsFailedH\x00\x42\x06\n\x04what\"d\n\x0b\x41gentOnline\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\ttransport\x18\x02 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x12\n\nfirst_seen\x18\x03 \x01(\x08\"8\n\x0c\x41gentOffline\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\"\x9b\x01\n\x0e\x41gentDescribed\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12;\n\x06labels\x18\x03 \x03(\x0b\x32+.fleet.events.v1.AgentDescribed.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"I\n\x12\x41gentHealthChanged\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12\x12\n\nlast_error\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\"\x0e\n\x0c\x41gentDeleted\"V\n\x12\x41gentConfigApplied\x12\x1a\n\x12\x63onfiguration_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onfig_hash\x18\x03 \x01(\x0c\"l\n\x11\x41gentConfigFailed\x12\x1a\n\x12\x63onfiguration_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onfig_hash\x18\x03 \x01(\x0c\x12\x15\n\rerror_message\x18\x04 \x01(\t\"+\n\rAgentEnrolled\x12\x1a\n\x12\x65nrolment_token_id\x18\x01 \x01(\t\"0\n\rAgentApproved\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"0\n\rAgentRejected\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"F\n\x0c\x41gentRevoked\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\"I\n\x1e\x41gentConnectionSettingsApplied\x12\x15\n\rsettings_hash\x18\x01 \x01(\x0c\x12\x10\n\x08policies\x18\x02 \x03(\t\"_\n\x1d\x41gentConnectionSettingsFailed\x12\x15\n\rsettings_hash\x18\x01 \x01(\x0c\x12\x10\n\x08policies\x18\x02 \x03(\t\x12\x15\n\rerror_message\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,29 +35,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENTDESCRIBED_LABELSENTRY']._loaded_options = None
   _globals['_AGENTDESCRIBED_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_AGENTEVENT']._serialized_start=78
-  _globals['_AGENTEVENT']._serialized_end=830
-  _globals['_AGENTONLINE']._serialized_start=832
-  _globals['_AGENTONLINE']._serialized_end=932
-  _globals['_AGENTOFFLINE']._serialized_start=934
-  _globals['_AGENTOFFLINE']._serialized_end=990
-  _globals['_AGENTDESCRIBED']._serialized_start=993
-  _globals['_AGENTDESCRIBED']._serialized_end=1148
-  _globals['_AGENTDESCRIBED_LABELSENTRY']._serialized_start=1103
-  _globals['_AGENTDESCRIBED_LABELSENTRY']._serialized_end=1148
-  _globals['_AGENTHEALTHCHANGED']._serialized_start=1150
-  _globals['_AGENTHEALTHCHANGED']._serialized_end=1223
-  _globals['_AGENTDELETED']._serialized_start=1225
-  _globals['_AGENTDELETED']._serialized_end=1239
-  _globals['_AGENTCONFIGAPPLIED']._serialized_start=1241
-  _globals['_AGENTCONFIGAPPLIED']._serialized_end=1327
-  _globals['_AGENTCONFIGFAILED']._serialized_start=1329
-  _globals['_AGENTCONFIGFAILED']._serialized_end=1437
-  _globals['_AGENTENROLLED']._serialized_start=1439
-  _globals['_AGENTENROLLED']._serialized_end=1482
-  _globals['_AGENTAPPROVED']._serialized_start=1484
-  _globals['_AGENTAPPROVED']._serialized_end=1532
-  _globals['_AGENTREJECTED']._serialized_start=1534
-  _globals['_AGENTREJECTED']._serialized_end=1582
-  _globals['_AGENTREVOKED']._serialized_start=1584
-  _globals['_AGENTREVOKED']._serialized_end=1654
+  _globals['_AGENTEVENT']._serialized_end=1004
+  _globals['_AGENTONLINE']._serialized_start=1006
+  _globals['_AGENTONLINE']._serialized_end=1106
+  _globals['_AGENTOFFLINE']._serialized_start=1108
+  _globals['_AGENTOFFLINE']._serialized_end=1164
+  _globals['_AGENTDESCRIBED']._serialized_start=1167
+  _globals['_AGENTDESCRIBED']._serialized_end=1322
+  _globals['_AGENTDESCRIBED_LABELSENTRY']._serialized_start=1277
+  _globals['_AGENTDESCRIBED_LABELSENTRY']._serialized_end=1322
+  _globals['_AGENTHEALTHCHANGED']._serialized_start=1324
+  _globals['_AGENTHEALTHCHANGED']._serialized_end=1397
+  _globals['_AGENTDELETED']._serialized_start=1399
+  _globals['_AGENTDELETED']._serialized_end=1413
+  _globals['_AGENTCONFIGAPPLIED']._serialized_start=1415
+  _globals['_AGENTCONFIGAPPLIED']._serialized_end=1501
+  _globals['_AGENTCONFIGFAILED']._serialized_start=1503
+  _globals['_AGENTCONFIGFAILED']._serialized_end=1611
+  _globals['_AGENTENROLLED']._serialized_start=1613
+  _globals['_AGENTENROLLED']._serialized_end=1656
+  _globals['_AGENTAPPROVED']._serialized_start=1658
+  _globals['_AGENTAPPROVED']._serialized_end=1706
+  _globals['_AGENTREJECTED']._serialized_start=1708
+  _globals['_AGENTREJECTED']._serialized_end=1756
+  _globals['_AGENTREVOKED']._serialized_start=1758
+  _globals['_AGENTREVOKED']._serialized_end=1828
+  _globals['_AGENTCONNECTIONSETTINGSAPPLIED']._serialized_start=1830
+  _globals['_AGENTCONNECTIONSETTINGSAPPLIED']._serialized_end=1903
+  _globals['_AGENTCONNECTIONSETTINGSFAILED']._serialized_start=1905
+  _globals['_AGENTCONNECTIONSETTINGSFAILED']._serialized_end=2000
 # @@protoc_insertion_point(module_scope)

@@ -2,13 +2,13 @@ from fleet.events.v1 import facts_pb2 as _facts_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AgentEvent(_message.Message):
-    __slots__ = ("event_id", "tenant_id", "instance_uid", "epoch", "sequence", "time_unix_nano", "traceparent", "online", "offline", "described", "health_changed", "deleted", "config_applied", "config_failed", "enrolled", "approved", "rejected", "revoked")
+    __slots__ = ("event_id", "tenant_id", "instance_uid", "epoch", "sequence", "time_unix_nano", "traceparent", "online", "offline", "described", "health_changed", "deleted", "config_applied", "config_failed", "enrolled", "approved", "rejected", "revoked", "connection_settings_applied", "connection_settings_failed")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,8 @@ class AgentEvent(_message.Message):
     APPROVED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     REVOKED_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_SETTINGS_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_SETTINGS_FAILED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     tenant_id: str
     instance_uid: bytes
@@ -45,7 +47,9 @@ class AgentEvent(_message.Message):
     approved: AgentApproved
     rejected: AgentRejected
     revoked: AgentRevoked
-    def __init__(self, event_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time_unix_nano: _Optional[int] = ..., traceparent: _Optional[str] = ..., online: _Optional[_Union[AgentOnline, _Mapping]] = ..., offline: _Optional[_Union[AgentOffline, _Mapping]] = ..., described: _Optional[_Union[AgentDescribed, _Mapping]] = ..., health_changed: _Optional[_Union[AgentHealthChanged, _Mapping]] = ..., deleted: _Optional[_Union[AgentDeleted, _Mapping]] = ..., config_applied: _Optional[_Union[AgentConfigApplied, _Mapping]] = ..., config_failed: _Optional[_Union[AgentConfigFailed, _Mapping]] = ..., enrolled: _Optional[_Union[AgentEnrolled, _Mapping]] = ..., approved: _Optional[_Union[AgentApproved, _Mapping]] = ..., rejected: _Optional[_Union[AgentRejected, _Mapping]] = ..., revoked: _Optional[_Union[AgentRevoked, _Mapping]] = ...) -> None: ...
+    connection_settings_applied: AgentConnectionSettingsApplied
+    connection_settings_failed: AgentConnectionSettingsFailed
+    def __init__(self, event_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time_unix_nano: _Optional[int] = ..., traceparent: _Optional[str] = ..., online: _Optional[_Union[AgentOnline, _Mapping]] = ..., offline: _Optional[_Union[AgentOffline, _Mapping]] = ..., described: _Optional[_Union[AgentDescribed, _Mapping]] = ..., health_changed: _Optional[_Union[AgentHealthChanged, _Mapping]] = ..., deleted: _Optional[_Union[AgentDeleted, _Mapping]] = ..., config_applied: _Optional[_Union[AgentConfigApplied, _Mapping]] = ..., config_failed: _Optional[_Union[AgentConfigFailed, _Mapping]] = ..., enrolled: _Optional[_Union[AgentEnrolled, _Mapping]] = ..., approved: _Optional[_Union[AgentApproved, _Mapping]] = ..., rejected: _Optional[_Union[AgentRejected, _Mapping]] = ..., revoked: _Optional[_Union[AgentRevoked, _Mapping]] = ..., connection_settings_applied: _Optional[_Union[AgentConnectionSettingsApplied, _Mapping]] = ..., connection_settings_failed: _Optional[_Union[AgentConnectionSettingsFailed, _Mapping]] = ...) -> None: ...
 
 class AgentOnline(_message.Message):
     __slots__ = ("gateway_id", "transport", "first_seen")
@@ -149,3 +153,21 @@ class AgentRevoked(_message.Message):
     comment: str
     credential_id: str
     def __init__(self, author: _Optional[str] = ..., comment: _Optional[str] = ..., credential_id: _Optional[str] = ...) -> None: ...
+
+class AgentConnectionSettingsApplied(_message.Message):
+    __slots__ = ("settings_hash", "policies")
+    SETTINGS_HASH_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    settings_hash: bytes
+    policies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, settings_hash: _Optional[bytes] = ..., policies: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AgentConnectionSettingsFailed(_message.Message):
+    __slots__ = ("settings_hash", "policies", "error_message")
+    SETTINGS_HASH_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    settings_hash: bytes
+    policies: _containers.RepeatedScalarFieldContainer[str]
+    error_message: str
+    def __init__(self, settings_hash: _Optional[bytes] = ..., policies: _Optional[_Iterable[str]] = ..., error_message: _Optional[str] = ...) -> None: ...
