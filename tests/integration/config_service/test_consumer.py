@@ -138,11 +138,16 @@ async def test_deleted_agent_is_forgotten_unless_it_came_back(
     assert await row(service, back.uid)
 
 
+async def at_once() -> None:
+    """Give way to nobody."""
+
+
 async def test_last_word_of_a_deleted_agent_does_not_bring_it_back(pool: asyncpg.Pool) -> None:
     """A connection that ended proves nobody: no row of an agent that never comes again."""
     consumer = FactConsumer(
         Distribution(Matcher(), DEFAULT_POLICY, cast("OfferDesk", None), cast("RegistryDesk", None)),
         cast("Contents", None),
+        at_once,
     )
     ghost, alive = uid_of(1), uid_of(2)
     batch = say.batch(say.disconnected(ghost, 3, 9), say.connected(alive, 4), say.disconnected(alive, 4, 2))

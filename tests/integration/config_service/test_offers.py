@@ -1,18 +1,25 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from config_service import offers
+from config_service.offers import FULL_STATE, LARGE_ROUND, OfferDesk, Order
 from contracts import subjects
 from contracts.subjects import CONTENT_BUCKET
+from fleet.events.v1 import offers_pb2
 from opamp.v1 import opamp_pb2
 from world.facts import uid_of
 
-from .conftest import FakeAgent
+from .conftest import TENANT, FakeAgent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from config_service.contents import Contents
+    from servicekit.bus import Bus
 
     from .conftest import Running
 
@@ -84,6 +91,57 @@ async def test_agent_unknown_to_its_gateway_is_looked_for_everywhere(
     (target,) = service.gateway.broadcasts[0].targets
     assert (target.instance_uid, target.epoch) == (agent.uid, 0)
     assert service.gateway.broadcasts[0].content
+
+
+class SlowBus:
+    """A gateway that answers when told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+
+    async def request(self, _subject: str, payload: bytes, *, timeout_seconds: float) -> bytes:
+        """Answer that all were taken."""
+        self.asked.set()
+        async with asyncio.timeout(timeout_seconds):
+            await self.answers.wait()
+        offer = offers_pb2.Offer.FromString(payload)
+        return offers_pb2.OfferReply(gateway_id="gw-1", accepted=len(offer.targets)).SerializeToString()
+
+
+@pytest.mark.parametrize("agents", [LARGE_ROUND, LARGE_ROUND - 1])
+async def test_other_work_gives_way_to_a_large_round(agents: int) -> None:
+    """Until the gateways answered; a small round keeps nobody waiting."""
+    bus = SlowBus()
+    desk = OfferDesk(cast("Bus", bus), cast("Contents", None), chunk=500, inline_bytes=0)
+    orders = [Order(TENANT, uid_of(number), 1, "gw-1", FULL_STATE) for number in range(agents)]
+    await desk.give_way()
+
+    async with asyncio.TaskGroup() as tasks:
+        _ = tasks.create_task(desk.speak(orders))
+        await bus.asked.wait()
+        await asyncio.sleep(0)
+        other = tasks.create_task(desk.give_way())
+        await asyncio.sleep(0)
+        waits = not other.done()
+        bus.answers.set()
+
+    assert waits is (agents == LARGE_ROUND)
+
+
+async def test_nobody_gives_way_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that does not answer holds nothing up for long."""
+    monkeypatch.setattr(offers, "PATIENCE_SECONDS", 0.01)
+    bus = SlowBus()
+    desk = OfferDesk(cast("Bus", bus), cast("Contents", None), chunk=LARGE_ROUND, inline_bytes=0)
+    orders = [Order(TENANT, uid_of(number), 1, "gw-1", FULL_STATE) for number in range(LARGE_ROUND)]
+
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(desk.speak(orders))
+        await bus.asked.wait()
+        await desk.give_way()
+        assert not speaking.done()
+        bus.answers.set()
 
 
 @pytest.mark.parametrize("gateway", ["gw-gone", "not a token", "a.b"])

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from config_service import target_store
 from config_service.contents import Contents
-from config_service.registry import LOOK_SECONDS, RegistryDesk
+from config_service.registry import CHUNK, LOOK_SECONDS, RegistryDesk
 from config_service.selector import Reason
 from config_service.target import Desired, Target
 from contracts import registry
@@ -106,6 +106,10 @@ async def test_restarted_redis_is_filled_again(
 HASH = b"h" * 32
 
 
+async def at_once() -> None:
+    """Give way to nobody."""
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """Give a clock that moves when told to."""
@@ -116,7 +120,7 @@ def clock() -> FakeClock:
 async def desk(redis: Redis, pool: asyncpg.Pool, nats_url: str, clock: FakeClock) -> AsyncIterator[RegistryDesk]:
     """Give a desk that just began."""
     bus = await Bus.connect(nats_url, name="test")
-    yield RegistryDesk(redis, pool, Contents(pool, bus), clock)
+    yield RegistryDesk(redis, pool, Contents(pool, bus), clock, at_once)
     await bus.close()
 
 
@@ -138,7 +142,7 @@ async def test_everything_is_announced_after_a_start(desk: RegistryDesk, redis: 
     await desk.fill()
     assert await desired(redis, old) is None
 
-    await RegistryDesk(redis, pool, desk._contents, FakeClock()).fill()
+    await RegistryDesk(redis, pool, desk._contents, FakeClock(), at_once).fill()
 
     assert await desired(redis, old) == HASH
 
@@ -158,6 +162,44 @@ async def test_recent_change_of_a_process_that_died_is_announced(
 
     assert await desired(redis, wanted) == HASH
     assert await desired(redis, unwanted) == b""
+
+
+async def test_one_script_writes_many_and_passes_over_what_is_newer(desk: RegistryDesk, redis: Redis) -> None:
+    """Each entry is judged by itself; more than one script's worth."""
+    newer = registry.entry_key(TENANT, uid_of(3))
+    await redis.hset(newer, mapping={registry.DESIRED: b"newer", registry.DESIRED_VERSION: 9})
+
+    await desk.write([(TENANT, uid_of(number), HASH, 8) for number in range(CHUNK + 1)])
+
+    said = [await desired(redis, uid_of(number)) for number in range(CHUNK + 1)]
+    assert said == [b"newer" if number == 3 else HASH for number in range(CHUNK + 1)]
+    assert await redis.ttl(registry.entry_key(TENANT, uid_of(CHUNK))) > 0
+    assert await redis.ttl(newer) == -1
+
+
+async def test_who_fills_does_not_repeat_what_it_wrote_itself(
+    desk: RegistryDesk,
+    clock: FakeClock,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    eventually: Callable[..., Awaitable[object]],
+) -> None:
+    """Only what others may have left unsaid is said again."""
+    moment = int(time.time() * 1000)
+    filling = asyncio.create_task(desk.keep_filled())
+    await eventually(lambda: clock._sleepers, within=10)
+    own, foreign = await committed(pool, 1, moment), await committed(pool, 2, moment)
+    await desk.write([(TENANT, own, HASH, moment)])
+    await redis.delete(registry.entry_key(TENANT, own))
+
+    async def is_said() -> bool:
+        await clock.advance(LOOK_SECONDS)
+        return await desired(redis, foreign) == HASH
+
+    await eventually(is_said, within=10)
+    filling.cancel()
+
+    assert await desired(redis, own) is None
 
 
 async def test_what_could_not_be_written_is_kept(

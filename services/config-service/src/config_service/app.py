@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from servicekit.runner import Room
 
 SERVICE = "config-service"
+
+_GC_THRESHOLDS = (20_000, 20, 100)
+"""A change for thousands of agents makes many values that live for a moment and no cycles: seldom is enough."""
 
 
 def policy_of(settings: ConfigServiceSettings) -> Policy:
@@ -67,7 +71,7 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
 
     contents = Contents(pool, bus)
     offers = OfferDesk(bus, contents, chunk=settings.offer_chunk, inline_bytes=settings.inline_content_bytes)
-    registry = RegistryDesk(redis, pool, contents, room.clock)
+    registry = RegistryDesk(redis, pool, contents, room.clock, offers.give_way)
     distribution = Distribution(Matcher(settings.fallback), policy_of(settings), offers, registry)
     questions = Questions(pool, Configurations(pool, distribution), People(pool, distribution))
     sweeper = Sweeper(
@@ -87,7 +91,7 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
         subject_of=subjects.facts,
         partitions=subjects.DEFAULT_PARTITIONS,
         payload_type=facts_pb2.FactBatch,
-        apply=FactConsumer(distribution, contents).apply,
+        apply=FactConsumer(distribution, contents, offers.give_way).apply,
     )
     deletions = PartitionConsumer(
         bus,
@@ -108,6 +112,9 @@ async def build(room: Room, settings: ConfigServiceSettings) -> None:
     _ = room.spawn(Leader(postgres_url, "sweeper").run(sweeper.run), "sweeper")
     _ = room.spawn(Leader(postgres_url, "registry").run(registry.keep_filled), "registry filler")
     await bus.serve(SERVICE, room.version, questions.handlers())
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 async def _ping(redis: object) -> None:

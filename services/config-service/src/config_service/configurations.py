@@ -248,6 +248,7 @@ class Configurations:
         )
         written = await store.current(connection, tenant_id, name)
         assert written is not None  # noqa: S101 - written above
+        effects.contents.append((tenant_id, written.config_hash, document.content_type, document.raw_config))
         event = _event(written, author=author, comment=comment)
         if created:
             event.created.SetInParent()

@@ -65,16 +65,20 @@ class FactConsumer:
         distribution: Decides what follows.
 
         contents: To compare effective configurations with what was sent.
+
+        give_way: Waits while more urgent things are done.
     """
 
-    def __init__(self, distribution: Distribution, contents: Contents) -> None:
+    def __init__(self, distribution: Distribution, contents: Contents, give_way: Callable[[], Awaitable[None]]) -> None:
         self._distribution = distribution
         self._contents = contents
+        self._give_way = give_way
 
     async def apply(
         self, connection: Connection, batches: Sequence[facts_pb2.FactBatch]
     ) -> Callable[[], Awaitable[None]] | None:
         """Apply batches within the given transaction; offers go out after commit."""
+        await self._give_way()
         effects = Effects()
         for tenant_id, agents in _by_agent(batches).items():
             effects.add(await self._apply_tenant(connection, tenant_id, agents))

@@ -17,6 +17,8 @@ from config_service.document import remote_config
 from contracts.subjects import CONTENT_BUCKET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import asyncpg
 
     from opamp.v1 import opamp_pb2
@@ -28,6 +30,10 @@ V = TypeVar("V")
 MAX_BYTES = 64 * 1024 * 1024
 MAX_VERDICTS = 20_000
 MAX_STORED = 50_000
+
+
+Content = tuple[str, bytes, str, str]
+"""(tenant, hash, content type, body)."""
 
 
 class _Recent(Generic[V]):
@@ -87,6 +93,11 @@ class Contents:
             if known is not None:
                 self._bodies.put(key, known, len(known[1]) + 100)
         return known
+
+    def learn(self, contents: Iterable[Content]) -> None:
+        """Keep contents that were just committed in memory."""
+        for tenant_id, config_hash, content_type, body in contents:
+            self._bodies.put((tenant_id, config_hash), (content_type, body), len(body) + 100)
 
     async def message(self, tenant_id: str, config_hash: bytes) -> bytes | None:
         """Return the serialised AgentRemoteConfig; None when no version ever had it."""

@@ -11,6 +11,7 @@ import asyncio
 import re
 import uuid
 from collections import defaultdict
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,21 @@ from servicekit.errors import Unavailable
 from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from config_service.contents import Contents
+    from config_service.contents import Content, Contents
     from servicekit.bus import Bus
 
 log = structlog.get_logger()
 
 REQUEST_TIMEOUT_SECONDS = 3.0
 CONCURRENT_REQUESTS = 8
+LARGE_ROUND = 1000
+"""Agents being offered to at the same moment from which other work lets them go first ..."""
+
+PATIENCE_SECONDS = 1.0
+"""... for so long."""
+
 _GATEWAY_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 EVERY_GATEWAY = ""
@@ -88,6 +95,25 @@ class OfferDesk:
         self._waiting: dict[tuple[str, bytes, int], Order] = {}
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._under_way = 0
+        self._calm = asyncio.Event()
+        self._calm.set()
+
+    def learn(self, contents: Iterable[Content]) -> None:
+        """Hear of contents before they are to be offered."""
+        self._contents.learn(contents)
+
+    async def give_way(self) -> None:
+        """
+        Wait while gateways are busy with a large round, a second at most; else return at once.
+
+        What the first agents answer would take the processor from those who wait for their offer.
+        """
+        if self._calm.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._calm.wait()
 
     def put(self, orders: Iterable[Order]) -> None:
         """Queue orders; the newest of a kind replaces an older one for the same agent."""
@@ -142,7 +168,8 @@ class OfferDesk:
         del offer.targets[:]
         offer.targets.extend(offers_pb2.OfferTarget(instance_uid=member.uid, epoch=member.epoch) for member in members)
         try:
-            reply = await self._ask(group, offer)
+            with self._counted(len(members)):
+                reply = await self._ask(group, offer)
             if reply.content_missing:
                 await self._contents.store(group.tenant_id, group.content_hash, again=True)
                 reply = await self._ask(group, offer)
@@ -155,6 +182,19 @@ class OfferDesk:
         metrics.OFFERS.labels("incapable").inc(len(incapable))
         if unknown:
             await self._broadcast(offer, unknown)
+
+    @contextmanager
+    def _counted(self, agents: int) -> Iterator[None]:
+        """Count agents as being offered to: only while a gateway has the word, never while we look for contents."""
+        self._under_way += agents
+        if self._under_way >= LARGE_ROUND:
+            self._calm.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= agents
+            if self._under_way < LARGE_ROUND:
+                self._calm.set()
 
     async def _message(self, group: _Group) -> offers_pb2.Offer | None:
         offer = offers_pb2.Offer(offer_id=uuid.uuid4().hex, tenant_id=group.tenant_id)

@@ -21,7 +21,7 @@ from servicekit.errors import Unavailable
 from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     import asyncpg
     from redis.asyncio import Redis
@@ -31,19 +31,28 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CHUNK = 500
+CHUNK = 250
+"""Agents per script: one or two milliseconds of a Redis that does nothing else meanwhile."""
+
+PAGE = 5000
+"""Agents read from the database at a time."""
+
 LOOK_SECONDS = 5.0
 RECENT_SECONDS = 300.0
 """A change is announced again for this long: longer than a transaction or a change of leader takes."""
 
 MARKER = "fleet:v1:config-service:announced"
 
+# ARGV: seconds to live, then hash and generation for each key.
 _SCRIPT = f"""
-local known = redis.call('HGET', KEYS[1], '{registry.DESIRED_VERSION}')
-if known and tonumber(known) > tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], '{registry.DESIRED}', ARGV[1], '{registry.DESIRED_VERSION}', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 1
+for i, key in ipairs(KEYS) do
+    local hash, generation = ARGV[2 * i], ARGV[2 * i + 1]
+    local known = redis.call('HGET', key, '{registry.DESIRED_VERSION}')
+    if not (known and tonumber(known) > tonumber(generation)) then
+        redis.call('HSET', key, '{registry.DESIRED}', hash, '{registry.DESIRED_VERSION}', generation)
+        redis.call('EXPIRE', key, ARGV[1])
+    end
+end
 """
 
 Entry = tuple[str, bytes, bytes, int]
@@ -62,17 +71,28 @@ class RegistryDesk:
         contents: A gateway that reads a hash fetches its content: it is put there first.
 
         clock: For waiting.
+
+        give_way: Waits while more urgent things are done.
     """
 
-    def __init__(self, redis: Redis, pool: asyncpg.Pool, contents: Contents, clock: Clock) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        pool: asyncpg.Pool,
+        contents: Contents,
+        clock: Clock,
+        give_way: Callable[[], Awaitable[None]],
+    ) -> None:
         self._redis = redis
         self._pool = pool
         self._contents = contents
         self._clock = clock
+        self._give_way = give_way
         self._script = redis.register_script(_SCRIPT)
         self._waiting: dict[tuple[str, bytes], Entry] = {}
         self._wake = asyncio.Event()
         self._is_behind = True
+        self._fills = False
         self._announced: dict[tuple[str, bytes], int] = {}
 
     def put(self, entries: Iterable[Entry]) -> None:
@@ -111,31 +131,34 @@ class RegistryDesk:
         for tenant_id, config_hash in {(entry[0], entry[2]) for entry in waiting if entry[2]}:
             await self._store(tenant_id, config_hash)
         for start in range(0, len(waiting), CHUNK):
+            await self._give_way()
             chunk = waiting[start : start + CHUNK]
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for tenant_id, uid, config_hash, generation in chunk:
-                    await self._script(
-                        keys=[registry.entry_key(tenant_id, uid)],
-                        args=[config_hash, generation, registry.ENTRY_TTL_SECONDS],
-                        client=pipeline,
-                    )
-                await pipeline.execute()
+            await self._script(
+                keys=[registry.entry_key(tenant_id, uid) for tenant_id, uid, _, _ in chunk],
+                args=[registry.ENTRY_TTL_SECONDS, *(word for entry in chunk for word in entry[2:])],
+            )
             metrics.REGISTRY_WRITES.labels("written").inc(len(chunk))
+            if self._fills:
+                self._announced.update({(entry[0], entry[1]): entry[3] for entry in chunk})
 
     async def keep_filled(self) -> None:
         """Announce what the registry may lack, for ever: everything at first, for nobody knows what was missed."""
-        self._is_behind = True
-        while True:
-            try:
-                await self.fill()
-            except CacheError as error:
-                self._is_behind = True
-                log.debug("registry_away", error=str(error) or type(error).__name__)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                self._is_behind = True
-            await self._clock.sleep(LOOK_SECONDS)
+        self._is_behind = self._fills = True
+        try:
+            while True:
+                try:
+                    await self.fill()
+                except CacheError as error:
+                    self._is_behind = True
+                    log.debug("registry_away", error=str(error) or type(error).__name__)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    self._is_behind = True
+                await self._clock.sleep(LOOK_SECONDS)
+        finally:
+            self._fills = False
+            self._announced = {}
 
     async def fill(self) -> None:
         """
@@ -157,12 +180,12 @@ class RegistryDesk:
             await self._announce(RECENT_SECONDS)
 
     async def _announce(self, recent_seconds: float) -> int:
-        """Write what changed in so many seconds and was not announced by us yet; 0 = everything."""
+        """Write what changed in so many seconds and was not written by us yet; 0 = everything."""
         known = self._announced if recent_seconds else {}
         seen: dict[tuple[str, bytes], int] = {}
         after: tuple[str, bytes] = ("", b"")
         count = 0
-        while entries := await target_store.to_announce(self._pool, after, CHUNK, recent_seconds=recent_seconds):
+        while entries := await target_store.to_announce(self._pool, after, PAGE, recent_seconds=recent_seconds):
             news = [entry for entry in entries if known.get((entry[0], entry[1])) != entry[3]]
             await self.write(news)
             count += len(news)
