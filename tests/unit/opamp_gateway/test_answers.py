@@ -40,11 +40,23 @@ def test_unavailable_tells_when_to_come_back() -> None:
 
 
 def test_capabilities_are_defined_bits_and_accept_status() -> None:
-    """Only the seven defined bits, AcceptsStatus among them."""
-    told = answer(answers.CAPABILITIES).capabilities
+    """Only the seven defined bits, AcceptsStatus among them; certificates are offered while there is an authority."""
+    greeting = answers.Greeting()
+    told = answer(greeting.part).capabilities
+    greeting.certify(certificates=True)
+    with_authority = answer(greeting.part).capabilities
 
     assert told & ~0x7F == 0
     assert told & opamp.ServerCapabilities_AcceptsStatus
+    assert with_authority == told | opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
+
+
+def test_greeting_announces_custom_capabilities() -> None:
+    """Where there are any."""
+    told = answer(answers.Greeting(("com.example.a", "com.example.b/v2")).part)
+
+    assert list(told.custom_capabilities.capabilities) == ["com.example.a", "com.example.b/v2"]
+    assert not answer(answers.Greeting().part).HasField("custom_capabilities")
 
 
 def test_identification_carries_the_new_uid() -> None:

@@ -6,7 +6,7 @@ from gatewaylab.fakes import RULES, Lab
 from gatewaylab.speech import UID
 
 from opamp_gateway.connections import Connections
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.session import HTTP, Session
 
 

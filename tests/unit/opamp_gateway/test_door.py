@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from ipaddress import ip_network
 
 import pytest
@@ -12,10 +13,11 @@ from gatewaylab.speech import UID, full, said
 from gatewaylab.transport import FakeTransport
 
 from contracts.ids import format_uid
+from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.door import Door
 from opamp_gateway.errands import Errands
+from opamp_gateway.identity_desk import IdentityDesk, Verdict
 from opamp_gateway.limits import Limits
-from opamp_gateway.tokens import Credential, TokenDesk
 from opamp_gateway.websocket import WebSocket
 from servicekit.clock import FakeClock
 from servicekit.errors import Unauthenticated, Unavailable
@@ -180,15 +182,20 @@ class Tokens:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.error: Exception | None = None
-        self.desk = TokenDesk(self.verify, FakeClock(), good_seconds=30, bad_seconds=5)
+        self.proofs: list[Proof] = []
+        self.verdict = Verdict(Credential("acme", "t-1"), cache_seconds=60)
+        self.desk = IdentityDesk(self.authenticate, FakeClock(), good_seconds=30, bad_seconds=5)
 
-    async def verify(self, token_hash: bytes) -> Credential:
+    async def authenticate(self, proofs: Sequence[Proof]) -> list[Verdict]:
         """Answer once open."""
         await self.open.wait()
+        self.proofs += proofs
+        if isinstance(self.error, Unauthenticated):
+            return [Verdict(refusal=self.error.public)] * len(proofs)
         if self.error is not None:
             raise self.error
-        assert token_hash == hashlib.sha256(b"oet_1_x").digest()
-        return Credential("acme", "t-1")
+        assert {proof.token_hash for proof in proofs} == {hashlib.sha256(b"oet_1_x").digest()}
+        return [self.verdict] * len(proofs)
 
 
 async def test_token_is_checked_before_the_upgrade() -> None:

@@ -6,7 +6,7 @@ from gatewaylab.fakes import RULES, Lab
 from gatewaylab.speech import UID, full, said
 
 from opamp_gateway.facts import CONNECTED, DISCONNECTED
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.session import HTTP, Memory, Session
 
 

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -18,14 +18,17 @@ from gatewaylab.speech import OTHER, UID, answer, full, masked, message, said
 from contracts.ids import format_uid
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
-from opamp_gateway import facts
+from opamp_gateway import answers, facts
+from opamp_gateway.bodies import TooLarge, inflate, takes_gzip
+from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.errors import BadMessage
+from opamp_gateway.identity_desk import IdentityDesk, Verdict
 from opamp_gateway.limits import Limits
 from opamp_gateway.offers import COMMAND, REMOTE_CONFIG, REPORT_FULL_STATE, Offering
-from opamp_gateway.polling import MEDIA_TYPE, Poll, Polling, TooLarge, inflate, takes_gzip
-from opamp_gateway.session import HTTP, Memory, Session
-from opamp_gateway.tokens import Credential, TokenDesk
-from servicekit.errors import Unauthenticated, Unavailable
+from opamp_gateway.poll import Poll
+from opamp_gateway.polling import MEDIA_TYPE, Polling
+from opamp_gateway.session import HTTP, Memory, Session, Step
+from servicekit.errors import Unavailable
 from world.eventually import wait_until
 
 
@@ -140,7 +143,7 @@ async def test_several_codings_in_several_headers_are_refused() -> None:
 
 async def test_body_over_the_limit_is_413() -> None:
     """As received, as announced, and unpacked."""
-    async with client(Lab(Limits(max_message_bytes=2000))) as agent:
+    async with client(Lab(Limits(max_body_bytes=2000))) as agent:
 
         async def chunks() -> AsyncIterator[bytes]:
             for _ in range(30):
@@ -190,31 +193,34 @@ async def test_bad_message_is_200_with_the_error_inside(body: bytes) -> None:
         assert answer(reply).error_response.type == opamp.ServerErrorResponseType_BadRequest
 
 
-async def test_uid_header_must_agree_with_the_message() -> None:
-    """It need not be there; if it is, it names the same agent."""
+async def test_uid_header_decides_nothing() -> None:
+    """It is for those who route by it; the body says who speaks."""
     async with client(Lab()) as agent:
         body = full().SerializeToString()
         good = await agent.post(body, OpAMP_Instance_UID=format_uid(UID))
         bad = await agent.post(body, OpAMP_Instance_UID=format_uid(OTHER))
 
         assert not answer(good[2]).HasField("error_response")
-        assert answer(bad[2]).error_response.type == opamp.ServerErrorResponseType_BadRequest
+        assert not answer(bad[2]).HasField("error_response")
         assert answer(bad[2]).instance_uid == UID
 
 
 async def test_token_is_needed() -> None:
     """401 without or with a bad one, 503 when nobody can say."""
 
-    async def verify(token_hash: bytes) -> Credential:
+    async def authenticate(proofs: Sequence[Proof]) -> list[Verdict]:
         if away:
             raise Unavailable("away")
-        if token_hash[0] != good:
-            raise Unauthenticated("nobody's")
-        return Credential("acme", "t")
+        return [
+            Verdict(Credential("acme", "t"), cache_seconds=1)
+            if proof.token_hash == good
+            else Verdict(refusal="nobody's")
+            for proof in proofs
+        ]
 
-    good, away = hashlib.sha256(b"good").digest()[0], False
+    good, away = hashlib.sha256(b"good").digest(), False
     lab = Lab()
-    lab.gateway.tokens = TokenDesk(verify, lab.clock, good_seconds=1, bad_seconds=1)
+    lab.gateway.tokens = IdentityDesk(authenticate, lab.clock, good_seconds=1, bad_seconds=1)
     async with client(lab) as agent:
         body = full().SerializeToString()
         assert (await agent.post(body))[0] == 401
@@ -277,12 +283,15 @@ async def test_offers_wait_for_the_next_poll() -> None:
 async def test_command_goes_in_an_answer_of_its_own() -> None:
     """What else there is waits for the poll after it."""
     async with client(Lab()) as agent:
-        await agent.say(full())
+        said = full()
+        said.capabilities |= opamp.AgentCapabilities_AcceptsRestartCommand
+        await agent.say(said)
         poll = poll_of(agent.lab)
         poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o1"))
         poll.deliver(Offering(COMMAND, b"", b"", "o2"))
 
-        first, second = await agent.say(message(sequence_num=1)), await agent.say(message(sequence_num=2))
+        first = await agent.say(message(sequence_num=1, capabilities=0))
+        second = await agent.say(message(sequence_num=2, capabilities=0))
 
         assert (first.HasField("command"), first.HasField("remote_config")) == (True, False)
         assert (second.HasField("command"), second.HasField("remote_config")) == (False, True)
@@ -290,7 +299,7 @@ async def test_command_goes_in_an_answer_of_its_own() -> None:
 
 async def test_offer_too_large_for_an_answer_is_left_out() -> None:
     """The limit is on the answer as a whole."""
-    async with client(Lab(Limits(max_message_bytes=1024))) as agent:
+    async with client(Lab(Limits(max_answer_bytes=1024))) as agent:
         await agent.say(message())
         poll_of(agent.lab).deliver(Offering(REMOTE_CONFIG, b"h", b"\x1a\x00" * 1000, "o1"))
 
@@ -324,7 +333,7 @@ async def test_goodbye_ends_the_session() -> None:
         poll.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o2"))
         poll.end("again")
         assert agent.lab.kinds()[-1] == facts.DISCONNECTED
-        assert poll.parts(100) == b""
+        assert poll.answer(Step(UID), b"x" * 3) == answers.acknowledge(UID) + b"x" * 3
 
 
 async def test_uid_is_granted_over_http_as_well() -> None:

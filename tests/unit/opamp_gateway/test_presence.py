@@ -8,7 +8,7 @@ from gatewaylab.speech import OTHER, UID
 
 from fleet.events.v1 import presence_pb2
 from opamp_gateway import presence as module
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.presence import Presence
 from opamp_gateway.session import HTTP, Session
 from servicekit.clock import FakeClock

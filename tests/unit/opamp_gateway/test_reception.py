@@ -15,7 +15,7 @@ from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import facts
 from opamp_gateway.errands import Errands
 from opamp_gateway.limits import Limits
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 from opamp_gateway.websocket import WebSocket
 
@@ -273,7 +273,7 @@ async def test_nothing_is_waited_for_when_too_much_is_under_way() -> None:
 
 async def test_config_too_large_for_an_answer_is_left_out() -> None:
     """The limit of outgoing messages holds for the first answer too."""
-    lab = Lab(Limits(max_message_bytes=1024))
+    lab = Lab(Limits(max_outgoing_bytes=1024))
     lab.book.memories[UID] = Memory(desired=HASH)
     lab.gateway.content.keep(HASH, CONFIG + b"\x1a\x00" * 1000)
     socket, transport = lab.open()

@@ -13,21 +13,11 @@ from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import facts
 from opamp_gateway.errors import BadMessage
-from opamp_gateway.session import (
-    HTTP,
-    NOTHING,
-    SLOTS,
-    WEBSOCKET,
-    Memory,
-    Rules,
-    Session,
-    Step,
-    digest_of,
-    parse,
-    wants_uid,
-)
+from opamp_gateway.messages import NOTHING, SLOTS, digest_of, parse, wants_uid
+from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Rules, Session, Step
 
 NOW = 1000.0
+REMOTE_CONFIG = int(facts_pb2.OFFER_KIND_REMOTE_CONFIG)
 FULL_STATE = opamp.ServerToAgentFlags_ReportFullState
 ALL_COMPONENTS = opamp.ServerToAgentFlags_ReportAvailableComponents
 
@@ -130,7 +120,7 @@ def test_every_part_reaches_the_bus() -> None:
     said = message(sequence_num=1)
     said.package_statuses.server_provided_all_packages_hash = b"p"
     said.connection_settings_status.last_connection_settings_hash = b"s"
-    said.connection_settings_request.opamp.SetInParent()
+    said.connection_settings_request.opamp.certificate_request.csr = b"-----BEGIN"
     said.custom_message.capability = "c"
     said.available_components.components["receiver"].SetInParent()
 
@@ -203,12 +193,36 @@ def test_each_gap_is_asked_about_once() -> None:
     assert flags(hear(session, message(sequence_num=9))) == FULL_STATE
 
 
-def test_stuck_counter_is_no_loop() -> None:
-    """An agent that always sends 0 and answers at once is not asked at each message."""
+def test_every_gap_is_asked_about() -> None:
+    """Gaps, repeats and steps back: one question each, whatever came a moment before."""
     session = greeted()
-    asked = [flags(hear(session, full(sequence_num=0))) for _ in range(10)]
 
-    assert sum(asked) == FULL_STATE
+    assert [flags(hear(session, message(sequence_num=number))) for number in (5, 5, 3)] == [FULL_STATE] * 3
+
+
+def test_stuck_counter_is_no_loop() -> None:
+    """An agent whose number never moves and that answers at once is asked a few times, then now and then."""
+    session = greeted()
+    asked = [flags(hear(session, full(sequence_num=7))) for _ in range(20)]
+
+    assert sum(asked) == 5 * FULL_STATE
+    assert flags(hear(session, full(sequence_num=7), NOW + 31)) == FULL_STATE
+
+
+def test_agent_that_does_not_count_is_left_alone() -> None:
+    """A client that never sets sequence_num reads as 0 each time and loses nothing."""
+    session = greeted()
+
+    assert [flags(hear(session, full(sequence_num=0))) for _ in range(10)] == [0] * 10
+
+
+def test_agent_that_begins_anew_and_tells_everything_is_not_asked() -> None:
+    """A restarted process counts from 0 or 1; from anywhere else something may be missing."""
+    known = Memory(sequence_num=40)
+
+    assert [flags(hear(start(known), full(sequence_num=number))) for number in (0, 1, 41)] == [0, 0, 0]
+    assert flags(hear(start(known), full(sequence_num=7))) == FULL_STATE
+    assert flags(hear(start(known), message(sequence_num=0))) == FULL_STATE
 
 
 def test_duplicate_changes_nothing() -> None:
@@ -292,12 +306,13 @@ def test_component_hash_alone_asks_for_the_components() -> None:
     session = greeted()
     short, whole, again = (message(sequence_num=number) for number in (1, 2, 3))
     for said in (short, whole, again):
+        said.capabilities |= opamp.AgentCapabilities_ReportsAvailableComponents
         said.available_components.hash = b"h1"
     whole.available_components.components["receiver"].SetInParent()
 
     asked, told, known = hear(session, short), hear(session, whole), hear(session, again)
 
-    assert (flags(asked), kinds(asked)) == (ALL_COMPONENTS, [])
+    assert (flags(asked), kinds(asked)) == (ALL_COMPONENTS, [facts.DESCRIBED])
     assert (flags(told), kinds(told)) == (0, [facts.COMPONENTS_REPORTED])
     assert (flags(known), kinds(known)) == (0, [])
 
@@ -305,6 +320,7 @@ def test_component_hash_alone_asks_for_the_components() -> None:
 def test_both_questions_can_be_asked_at_once() -> None:
     """Flags are bits."""
     said = message(sequence_num=9)
+    said.capabilities |= opamp.AgentCapabilities_ReportsAvailableComponents
     said.available_components.hash = b"h1"
 
     assert flags(hear(start(), said)) == FULL_STATE | ALL_COMPONENTS
@@ -404,13 +420,13 @@ def test_same_config_does_not_leave_twice_in_a_moment() -> None:
     session = greeted()
     session.delivered(facts_pb2.OFFER_KIND_REMOTE_CONFIG, b"h", "o", NOW, 1)
 
-    assert session.just_offered(b"h", NOW + 1)
-    assert not session.just_offered(b"other", NOW + 1)
-    assert not session.just_offered(b"h", NOW + 60)
+    assert session.just_offered(REMOTE_CONFIG, b"h", NOW + 1)
+    assert not session.just_offered(REMOTE_CONFIG, b"other", NOW + 1)
+    assert not session.just_offered(REMOTE_CONFIG, b"h", NOW + 60)
     said = message(sequence_num=1)
     said.remote_config_status.status = opamp.RemoteConfigStatuses_FAILED
     hear(session, said)
-    assert not session.just_offered(b"h", NOW + 1)
+    assert not session.just_offered(REMOTE_CONFIG, b"h", NOW + 1)
 
 
 def test_config_may_leave_again_once_another_was_reported() -> None:
@@ -420,13 +436,13 @@ def test_config_may_leave_again_once_another_was_reported() -> None:
     said = message(sequence_num=1)
     said.remote_config_status.last_remote_config_hash = b"h" * 32
     hear(session, said)
-    assert session.just_offered(b"h" * 32, NOW + 1)
+    assert session.just_offered(REMOTE_CONFIG, b"h" * 32, NOW + 1)
 
     said = message(sequence_num=2)
     said.remote_config_status.last_remote_config_hash = b"g" * 32
     hear(session, said)
 
-    assert not session.just_offered(b"h" * 32, NOW + 1)
+    assert not session.just_offered(REMOTE_CONFIG, b"h" * 32, NOW + 1)
 
 
 def test_status_repeated_after_an_offer_is_news() -> None:

@@ -13,7 +13,7 @@ from fleet.events.v1 import facts_pb2
 from opamp_gateway import facts
 from opamp_gateway.door import Door
 from opamp_gateway.limits import Limits
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.session import HTTP, Memory, Session
 from opamp_gateway.sweeper import Sweeper
 from servicekit.metrics import REGISTRY

@@ -31,6 +31,14 @@ def close_code(transport: FakeTransport) -> int:
     return next(int.from_bytes(payload[:2]) for opcode, payload in transport.frames() if opcode == frames.CLOSE)
 
 
+def ask_for_uid(socket: WebSocket, transport: FakeTransport, uid: bytes = UID) -> bytes:
+    """Let the agent ask for a uid; return what it is given."""
+    request = message(uid, 1)
+    request.flags = opamp.AgentToServerFlags_RequestInstanceUid
+    socket.data_received(said(request))
+    return transport.answers()[-1].agent_identification.new_instance_uid
+
+
 def last_reason(lab: Lab) -> str:
     """Read the reason of the last Disconnected fact."""
     body = [fact.body for fact in lab.facts() if fact.kind == facts.DISCONNECTED][-1]
@@ -362,13 +370,14 @@ async def test_agent_may_take_another_uid_on_its_socket() -> None:
     """The old one is not kept as a second live agent."""
     lab = Lab()
     socket, transport = opened(lab)
+    new = ask_for_uid(socket, transport)
 
-    socket.data_received(said(full(OTHER)))
+    socket.data_received(said(full(new, 2)))
     lab.number(2)
 
-    assert transport.answers()[0].instance_uid == OTHER
+    assert transport.answers()[0].instance_uid == new
     assert lab.gateway.connections.get("default", UID) is None
-    assert lab.gateway.connections.get("default", OTHER) is socket
+    assert lab.gateway.connections.get("default", new) is socket
     assert last_reason(lab) == "replaced"
 
 
@@ -377,8 +386,10 @@ async def test_uid_changed_over_and_over_closes_the_socket() -> None:
     lab = Lab(Limits(max_uid_changes=2))
     socket, transport = opened(lab)
 
-    for number in range(4):
-        socket.data_received(said(full((OTHER, UID)[number % 2])))
+    uid = UID
+    for _ in range(3):
+        uid = ask_for_uid(socket, transport, uid)
+        socket.data_received(said(full(uid)))
 
     assert close_code(transport) == frames.POLICY
 
@@ -460,7 +471,7 @@ async def test_full_state_is_asked_for_and_everything_published_again() -> None:
 
 async def test_offer_that_is_too_large_is_not_sent() -> None:
     """The limit holds in both directions."""
-    lab = Lab(Limits(max_message_bytes=1024))
+    lab = Lab(Limits(max_outgoing_bytes=1024))
     socket, transport = lab.open()
     socket.data_received(said(message()))
     transport.take()

@@ -29,6 +29,7 @@ def main() -> None:
         try:
             settings.check_open()
             settings.limits()
+            settings.door_tls()
         except ConfigurationRefused as error:
             sys.stderr.write(f"{error.public}\n")
             raise SystemExit(2) from None

@@ -24,9 +24,9 @@ from opamp_gateway.sweeper import Sweeper
 from servicekit.clock import SystemClock
 
 if TYPE_CHECKING:
+    from opamp_gateway.identity_desk import IdentityDesk
     from opamp_gateway.publisher import FactSink
     from opamp_gateway.registry import Book
-    from opamp_gateway.tokens import TokenDesk
     from servicekit.clock import Clock
 
 
@@ -43,7 +43,7 @@ def gateway_alone(
     rules: Rules | None = None,
     sink: FactSink | None = None,
     registry: Book | None = None,
-    tokens: TokenDesk | None = None,
+    tokens: IdentityDesk | None = None,
     clock: Clock | None = None,
     connects_per_second: float = 1_000_000.0,
     max_connections: int = 1_000_000,

@@ -6,26 +6,69 @@ Protobuf concatenation is merge, so a part serialised once serves every agent.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway.varint import delimited, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SERVER_CAPABILITIES: Final = (
     opamp.ServerCapabilities_AcceptsStatus
     | opamp.ServerCapabilities_OffersRemoteConfig
     | opamp.ServerCapabilities_AcceptsEffectiveConfig
+    | opamp.ServerCapabilities_AcceptsPackagesStatus
+    | opamp.ServerCapabilities_OffersConnectionSettings
 )
-"""What this platform serves; a bit is set exactly when the feature is there."""
+"""What this platform always serves; a bit is set exactly when the feature is there."""
 
-CAPABILITIES: Final = number(7, SERVER_CAPABILITIES)
+_CERTIFIES: Final = opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
+
 REPORT_FULL_STATE: Final = number(6, opamp.ServerToAgentFlags_ReportFullState)
 
 BAD_REQUEST: Final = int(opamp.ServerErrorResponseType_BadRequest)
 UNAVAILABLE: Final = int(opamp.ServerErrorResponseType_Unavailable)
 
+REPORT_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
+FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
+
 _MAX_ECHO = 64
 """A uid of the wrong length is echoed as it came, unless it is absurd."""
+
+
+class Greeting:
+    """
+    What the first answer of a session says of this server.
+
+    Args:
+        custom_capabilities: Names of the custom capabilities this server announces.
+    """
+
+    __slots__ = ("_certificates", "custom_capabilities")
+
+    def __init__(self, custom_capabilities: tuple[str, ...] = ()) -> None:
+        self.custom_capabilities = custom_capabilities
+        self._certificates = False
+
+    def certify(self, *, certificates: bool) -> None:
+        """Say from now on whether agents may ask for certificates."""
+        self._certificates = certificates
+
+    @property
+    def capabilities(self) -> bytes:
+        """The field `capabilities`."""
+        return number(7, SERVER_CAPABILITIES | (_CERTIFIES if self._certificates else 0))
+
+    @property
+    def part(self) -> bytes:
+        """The fields `capabilities` and, if there are any, `custom_capabilities`."""
+        return self.capabilities + (custom_capabilities(self.custom_capabilities) if self.custom_capabilities else b"")
+
+
+def custom_capabilities(names: Iterable[str]) -> bytes:
+    """Write the field `custom_capabilities`."""
+    return delimited(10, b"".join(delimited(1, name.encode()) for name in names))
 
 
 def acknowledge(uid: bytes) -> bytes:

@@ -15,27 +15,32 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from contracts import subjects
-from fleet.api.v1 import agent_state_pb2 as agents
+from opamp_gateway.answers import Greeting
+from opamp_gateway.authority import AuthorityWatch
+from opamp_gateway.certificates import Trust
 from opamp_gateway.content import ContentShelf
 from opamp_gateway.door import Door
 from opamp_gateway.drain import drain
 from opamp_gateway.epochs import EpochDesk
 from opamp_gateway.gateway import Gateway
+from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.ids import gateway_id, uuid7
 from opamp_gateway.limits import Admission
 from opamp_gateway.offer_desk import OfferDesk
 from opamp_gateway.polling import Polling
 from opamp_gateway.presence import Presence
 from opamp_gateway.publisher import Publisher
+from opamp_gateway.questions import AgentState
 from opamp_gateway.registry import Registry
+from opamp_gateway.revocation import Revocations
 from opamp_gateway.session import Rules
 from opamp_gateway.sweeper import Sweeper
-from opamp_gateway.tokens import Credential, TokenDesk
-from opamp_gateway.upstream import BusSink, Rivals, StreamWatch, announce_all
+from opamp_gateway.upstream import BusSink, Rivals, StreamWatch, announce_all, spread
 from servicekit.bus import Bus, BusMessage
 from servicekit.cache import connect_redis
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from opamp_gateway.settings import Settings
@@ -44,8 +49,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_EPOCH_SECONDS = 3.0
-_TOKEN_SECONDS = 5.0
 _HEART_SECONDS = 2.0
 _HTTP_SECONDS = 1.0
 _KEEPALIVE_SECONDS = 35.0
@@ -58,8 +61,10 @@ async def build(room: Room, settings: Settings) -> None:
     raise_descriptor_limit()
     me = gateway_id(settings.gateway_id)
     structlog.contextvars.bind_contextvars(gateway_id=me)
+    tls = settings.door_tls()
     rules = Rules(
         me,
+        greeting=Greeting(settings.custom_capabilities),
         ask_again_seconds=settings.ask_again_seconds,
         offer_repeat_seconds=settings.offer_repeat_seconds,
         max_fact_bytes=settings.max_fact_bytes,
@@ -96,6 +101,10 @@ async def build(room: Room, settings: Settings) -> None:
         spool_bytes=settings.spool_bytes,
         on_stored=registry.learn,
     )
+    state = AgentState(bus, me)
+    tokens = None if settings.authentication == "open" else _identity_desk(state, settings, clock)
+    if tokens is not None:
+        room.stack.push_async_callback(tokens.close)
     gateway = Gateway(
         rules=rules,
         limits=limits,
@@ -103,7 +112,7 @@ async def build(room: Room, settings: Settings) -> None:
         registry=registry,
         publisher=publisher,
         epochs=EpochDesk(
-            lambda count: _allocate(bus, me, count),
+            state.allocate,
             clock,
             on_epoch=lambda session: gateway.numbered(session),  # noqa: PLW0108 - made in the next line
             on_late=publisher.discard,
@@ -121,7 +130,11 @@ async def build(room: Room, settings: Settings) -> None:
             remembered=settings.remembered_agents,
             now=clock.monotonic(),
         ),
-        tokens=None if settings.authentication == "open" else _token_desk(bus, settings, clock),
+        tokens=tokens,
+        admit=None if tokens is None else state.admit,
+        certify=state.certify,
+        spread=lambda speaker, body: gateway.errands.run(spread(bus, me, speaker, body), "custom message"),
+        trust=Trust(settings.outside_authority()),
         rival=Rivals(bus, clock, limits.clone_seconds).holds,
         chance=random.random,
         fresh_uid=uuid7,
@@ -130,12 +143,21 @@ async def build(room: Room, settings: Settings) -> None:
 
     stream = StreamWatch(bus, gateway)
     _ = room.spawn(stream.run(), "facts stream")
+    authority = AuthorityWatch(gateway, state.authority, tls)
+    await authority.look()
     await _listen(bus, gateway, stream, announce)
     _start(room, gateway, registry)
+    _ = room.spawn(authority.run(), "authority")
     heart = room.spawn(_beat(gateway, registry, settings.presence_seconds), "presence")
     plain_http = plain_http_server(gateway)
     server = await open_door(
-        gateway, settings.host, settings.port, settings.backlog, reuse_port=settings.reuse_port, plain_http=plain_http
+        gateway,
+        settings.host,
+        settings.port,
+        settings.backlog,
+        reuse_port=settings.reuse_port,
+        plain_http=plain_http,
+        tls=tls,
     )
 
     async def leave() -> None:
@@ -155,12 +177,19 @@ async def build(room: Room, settings: Settings) -> None:
         await registry.drop_lease()
 
     room.on_drain(leave)
+    _settle(server, settings, tls=tls is not None)
+
+
+def _settle(server: asyncio.Server, settings: Settings, *, tls: bool) -> None:
+    """Keep what is made at the start out of the collector's sight, and say where the door is."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     for listener in server.sockets:
         host, port = listener.getsockname()[:2]
-        log.info("door_open", host=host, port=port, path=limits.path, authentication=settings.authentication)
+        log.info("door_open", host=host, port=port, path=settings.path, authentication=settings.authentication, tls=tls)
+    if settings.authentication == "open":
+        log.warning("door_is_open_to_everybody", host=settings.host)
 
 
 async def _listen(bus: Bus, gateway: Gateway, stream: StreamWatch, announce: Callable[[], None]) -> None:
@@ -173,11 +202,17 @@ async def _listen(bus: Bus, gateway: Gateway, stream: StreamWatch, announce: Cal
     async def on_resync(_: BusMessage) -> None:
         announce()
 
+    revocations = Revocations(gateway)
+
+    async def on_identity(message: BusMessage) -> None:
+        await revocations.hear(message.payload)
+
     await stream.look()
     bus.on_reconnect(stream.look)
     await bus.subscribe(subjects.offer(gateway.rules.gateway_id), on_offer)
     await bus.subscribe(subjects.OFFER_ALL, on_offer)
     await bus.subscribe(subjects.RESYNC, on_resync)
+    await bus.subscribe(subjects.IDENTITY, on_identity)
 
 
 def _start(room: Room, gateway: Gateway, registry: Registry) -> None:
@@ -198,6 +233,7 @@ async def open_door(
     *,
     reuse_port: bool = False,
     plain_http: web.Server | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> asyncio.Server:
     """
     Listen for agents, both transports.
@@ -214,6 +250,8 @@ async def open_door(
         backlog=backlog,
         reuse_port=reuse_port or None,
         family=socket.AF_UNSPEC,
+        ssl=tls,
+        ssl_handshake_timeout=None if tls is None else gateway.limits.handshake_seconds,
     )
 
 
@@ -255,22 +293,14 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _token_desk(bus: Bus, settings: Settings, clock: Clock) -> TokenDesk:
-    async def verify(token_hash: bytes) -> Credential:
-        request = agents.VerifyEnrolmentTokenRequest(token_hash=token_hash)
-        reply = await bus.call(subjects.VERIFY_ENROLMENT_TOKEN, request, timeout_seconds=_TOKEN_SECONDS)
-        expires = reply.expires_at.seconds if reply.HasField("expires_at") else 0.0
-        return Credential(reply.tenant_id, reply.token_id, expires)
-
-    return TokenDesk(
-        verify, clock, good_seconds=settings.token_cache_seconds, bad_seconds=settings.bad_token_cache_seconds
+def _identity_desk(state: AgentState, settings: Settings, clock: Clock) -> IdentityDesk:
+    return IdentityDesk(
+        state.authenticate,
+        clock,
+        good_seconds=settings.token_cache_seconds,
+        bad_seconds=settings.bad_token_cache_seconds,
+        remembered=settings.remembered_agents,
     )
-
-
-async def _allocate(bus: Bus, me: str, count: int) -> int:
-    request = agents.AllocateEpochsRequest(gateway_id=me, count=count)
-    reply = await bus.call(subjects.ALLOCATE_EPOCHS, request, timeout_seconds=_EPOCH_SECONDS)
-    return int(reply.first)
 
 
 async def _beat(gateway: Gateway, registry: Registry, seconds: float) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from opamp_gateway.credentials import Credential
     from opamp_gateway.offers import Offering
     from opamp_gateway.session import Session
 
@@ -26,8 +27,13 @@ class Holder(Protocol):
     last_heard: float
     """Monotonic seconds; up to date once a beat has passed."""
 
-    def deliver(self, offering: Offering) -> None:
-        """Tell the agent, now or with its next poll."""
+    @property
+    def companions(self) -> Mapping[bytes, Holder] | None:
+        """Further agents that are as alive as this one, because they share its socket."""
+        ...
+
+    def deliver(self, offering: Offering) -> bool:
+        """Tell the agent, now or with its next poll; False when it will not be told."""
         ...
 
     def end(self, reason: str) -> None:
@@ -41,6 +47,9 @@ class Holder(Protocol):
 
 class Socket(Holder, Protocol):
     """A holder with a connection of its own."""
+
+    credential: Credential
+    """What let it in."""
 
     pinged_at: float
     """When it was asked for a sign of life; 0 = not since it gave one."""

@@ -8,28 +8,45 @@ server protocol; the door is then out of the way. Who dawdles over the head is s
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import structlog
 
 from contracts.ids import format_uid, parse_uid
 from opamp_gateway import head as heads
 from opamp_gateway import metrics
+from opamp_gateway.certificates import BadCertificate
+from opamp_gateway.credentials import OPEN, proof_of
+from opamp_gateway.deflate import negotiate
 from opamp_gateway.errors import BadHead
-from opamp_gateway.tokens import OPEN, token_hash_of
+from opamp_gateway.presented import certificate_of
 from opamp_gateway.websocket import WebSocket
 from servicekit.errors import ServiceError, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opamp_gateway.credentials import Credential, Proof
     from opamp_gateway.gateway import Gateway
     from opamp_gateway.head import Head
-    from opamp_gateway.tokens import Credential
 
 log = structlog.get_logger()
 
 UID_HEADER = "opamp-instance-uid"
+_BEARER = {"WWW-Authenticate": "Bearer"}
+
+
+class _Knock(NamedTuple):
+    """An upgrade that was asked for well."""
+
+    accept: str
+    """Value of Sec-WebSocket-Accept."""
+
+    end: int
+    """Where the head ends in what was received."""
+
+    peer: str
+    extensions: str
 
 
 class Door(asyncio.Protocol):
@@ -111,62 +128,73 @@ class Door(asyncio.Protocol):
             extra = {"Sec-WebSocket-Version": "13"} if error.status == 426 else {}  # noqa: PLR2004 - Upgrade Required
             self._refuse(error.status, error.reason, extra, gate="upgrade")
             return
-        peer = self._peer(head)
-        who = _stated_uid(head) or peer.rpartition(":")[0] or peer
+        knock = _Knock(accept, end, self._peer(head), head.headers.get("sec-websocket-extensions", ""))
+        uid = _stated_uid(head)
+        who = (format_uid(uid) if uid else "") or knock.peer.rpartition(":")[0] or knock.peer
         refused = gateway.admission.ask(who, len(gateway.sockets), gateway.now(), gateway.chance())
         if refused is not None:
             retry = {"Retry-After": str(refused.retry_after_seconds)}
             self._refuse(503, "too many connects just now", retry, gate=refused.gate)
             return
         if gateway.tokens is None:
-            self._let_in(accept, end, peer, who, OPEN)
+            self._let_in(knock, who, OPEN)
             return
-        token_hash = token_hash_of(head.headers)
-        if token_hash is None:
-            self._refuse(401, "an enrolment token is needed", {"WWW-Authenticate": "Bearer"}, gate="token")
+        try:
+            certificate = certificate_of(gateway, self._transport, head.headers, self._address()[0])
+        except BadCertificate as error:
+            self._refuse(401, str(error), _BEARER, gate="token")
             return
-        credential = gateway.tokens.known(token_hash)
+        named = gateway.renamed.first_of(uid)
+        proof = proof_of(head.headers, heads.address_of(knock.peer), certificate, named)
+        if not proof.secret:
+            text = "an enrolment token, a credential or a client certificate is needed"
+            self._refuse(401, text, _BEARER, gate="token")
+            return
+        credential = gateway.tokens.known(proof)
         if credential is not None:
-            self._let_in(accept, end, peer, who, credential)
+            self._let_in(knock, who, credential)
             return
         self._busy = True
-        if not gateway.errands.run(self._check(token_hash, accept, end, peer, who), "token"):
+        if not gateway.errands.run(self._check(proof, knock, who), "token"):
             self._refuse(503, "too many connects just now", {"Retry-After": "30"}, gate="token")
 
-    async def _check(self, token_hash: bytes, accept: str, end: int, peer: str, who: str) -> None:
-        """Ask whose token it is; meanwhile the peer waits within the handshake's deadline."""
+    async def _check(self, proof: Proof, knock: _Knock, who: str) -> None:
+        """Ask who this is; meanwhile the peer waits within the handshake's deadline."""
         if self._gateway.tokens is None:
             return
         try:
-            credential = await self._gateway.tokens.ask(token_hash)
-        except Unauthenticated:
-            self._refuse(401, "this token lets nobody in", {"WWW-Authenticate": "Bearer"}, gate="token")
-        except ServiceError:
-            wait = 5 + round(25 * self._gateway.chance())
-            self._refuse(503, "tokens cannot be checked just now", {"Retry-After": str(wait)}, gate="token")
+            credential = await self._gateway.tokens.ask(proof)
+        except Unauthenticated as error:
+            self._refuse(401, error.public, _BEARER, gate="token")
+        except ServiceError as error:
+            wait = 30 + round(30 * self._gateway.chance())
+            self._refuse(503, error.public, {"Retry-After": str(wait)}, gate="token")
         else:
-            self._let_in(accept, end, peer, who, credential)
+            self._let_in(knock, who, credential)
 
-    def _let_in(self, accept: str, end: int, peer: str, who: str, credential: Credential) -> None:
+    def _let_in(self, knock: _Knock, who: str, credential: Credential) -> None:
         gateway, transport = self._gateway, self._transport
         if transport is None or transport.is_closing():
             return
         gateway.doors.pop(self, None)
         gateway.admission.remember(who)
-        transport.write(heads.switching(accept))
-        socket = WebSocket(gateway, transport, peer, credential)
+        agreed = negotiate(knock.extensions) if knock.extensions and gateway.limits.compression else None
+        extension, window_bits = agreed or ("", 0)
+        transport.write(heads.switching(knock.accept, extension))
+        socket = WebSocket(gateway, transport, knock.peer, credential, window_bits)
         transport.set_protocol(socket)
-        rest = self._buffer[end:]
+        rest = self._buffer[knock.end :]
         self._buffer = b""
         if rest:
             socket.data_received(rest)
 
-    def _peer(self, head: Head) -> str:
+    def _address(self) -> tuple[str, int]:
         name = self._transport.get_extra_info("peername") if self._transport else None
-        address, port = (name[0], name[1]) if isinstance(name, tuple) else ("unix", 0)
-        return heads.peer_of(
-            address, port, head.headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies
-        )
+        return (name[0], name[1]) if isinstance(name, tuple) else ("unix", 0)
+
+    def _peer(self, head: Head) -> str:
+        forwarded = head.headers.get("x-forwarded-for", "")
+        return heads.peer_of(*self._address(), forwarded, self._gateway.limits.trusted_proxies)
 
     def _refuse(self, status: int, text: str, headers: dict[str, str] | None = None, *, gate: str) -> None:
         metrics.REFUSED.labels(gate).inc()
@@ -177,9 +205,9 @@ class Door(asyncio.Protocol):
             self._transport.close()
 
 
-def _stated_uid(head: Head) -> str:
-    """Read who knocks, as everybody writes it; anything but a uid is not worth remembering."""
+def _stated_uid(head: Head) -> bytes:
+    """Read which agent knocks; empty = none that can be read."""
     try:
-        return format_uid(parse_uid(head.headers.get(UID_HEADER, "").strip()))
+        return parse_uid(head.headers.get(UID_HEADER, "").strip())
     except ValueError:
-        return ""
+        return b""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from opamp_gateway import frames
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 
 if TYPE_CHECKING:
     from opamp_gateway.gateway import Gateway

@@ -53,6 +53,9 @@ class Speaker(Protocol):
     epoch: int
     turn: int
     sequence_num: int
+    customs: tuple[str, ...]
+    """Custom capabilities the agent announced."""
+
     held: list[Fact] | None
     """Facts that wait for the epoch."""
 
@@ -112,7 +115,16 @@ def batch(gateway_id: str, facts: list[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def connected(gateway_id: str, transport: int, remote_address: str, capabilities: int, credential_id: str) -> bytes:
+def connected(
+    gateway_id: str,
+    transport: int,
+    remote_address: str,
+    capabilities: int,
+    credential_id: str,
+    *,
+    labels: tuple[tuple[str, str], ...] = (),
+    withheld: bool = False,
+) -> bytes:
     """Write the body of Connected."""
     return b"".join(
         (
@@ -121,6 +133,8 @@ def connected(gateway_id: str, transport: int, remote_address: str, capabilities
             delimited(3, remote_address.encode()) if remote_address else b"",
             number(4, capabilities),
             delimited(5, credential_id.encode()) if credential_id else b"",
+            *(delimited(6, delimited(1, name.encode()) + delimited(2, value.encode())) for name, value in labels),
+            number(7, withheld),
         )
     )
 

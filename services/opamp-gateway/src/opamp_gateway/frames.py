@@ -2,7 +2,8 @@
 WebSocket frames (RFC 6455) as a server sees and writes them: bytes in, whole messages out. No I/O.
 
 Fragments are put together, control frames may stand between them. Everything a peer may not do ends in a
-FrameViolation with the close code to say. No extension is negotiated, so reserved bits are a violation.
+FrameViolation with the close code to say. Reserved bits are a violation, but for the one that says that a message
+is compressed, where that was agreed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 from websockets.speedups import apply_mask
 
+from opamp_gateway.deflate import deflate, inflate
 from opamp_gateway.errors import FrameViolation
 
 CONTINUATION: Final = 0x0
@@ -30,6 +32,7 @@ TOO_BIG: Final = 1009
 
 _FIN = 0x80
 _RESERVED = 0x70
+_COMPRESSED = 0x40
 _OPCODE = 0x0F
 _MASKED = 0x80
 _CONTROL_LIMIT = 125
@@ -52,11 +55,24 @@ class FrameParser:
         max_message: Bytes a message may have, all fragments together.
 
         max_frames: Frames a message may be cut into.
+
+        compressed: Messages may be compressed.
     """
 
-    __slots__ = ("_buffer", "_frames", "_need", "_opcode", "_parts", "_size", "max_frames", "max_message")
+    __slots__ = (
+        "_buffer",
+        "_compressed",
+        "_deflated",
+        "_frames",
+        "_need",
+        "_opcode",
+        "_parts",
+        "_size",
+        "max_frames",
+        "max_message",
+    )
 
-    def __init__(self, max_message: int, max_frames: int) -> None:
+    def __init__(self, max_message: int, max_frames: int, *, compressed: bool = False) -> None:
         self.max_message = max_message
         self.max_frames = max_frames
         self._buffer = bytearray()
@@ -65,6 +81,8 @@ class FrameParser:
         self._opcode = 0
         self._size = 0
         self._frames = 0
+        self._compressed = compressed
+        self._deflated = False
 
     @property
     def idle(self) -> bool:
@@ -131,13 +149,14 @@ class FrameParser:
                 check_close(payload)
             events.append((opcode, payload))
         else:
-            self._data(opcode, payload, events, final=final)
+            self._data(opcode, payload, events, final=final, deflated=bool(first & _COMPRESSED))
         return end
 
     def _check(self, first: int, second: int, opcode: int, *, final: bool, length: int) -> None:
         """Refuse what the two first bytes already give away."""
-        if first & _RESERVED:
-            raise FrameViolation(PROTOCOL_ERROR, "reserved bits are set but no extension was agreed")
+        allowed = _COMPRESSED if self._compressed and CONTINUATION < opcode < CLOSE else 0
+        if first & _RESERVED & ~allowed:
+            raise FrameViolation(PROTOCOL_ERROR, "a reserved bit is set that means nothing here")
         if not second & _MASKED:
             raise FrameViolation(PROTOCOL_ERROR, "frames from a client must be masked")
         if opcode >= CLOSE:
@@ -153,18 +172,20 @@ class FrameParser:
         elif self._opcode:
             raise FrameViolation(PROTOCOL_ERROR, "a new message before the last one ended")
 
-    def _data(self, opcode: int, payload: bytes, events: list[Event], *, final: bool) -> None:
+    def _data(self, opcode: int, payload: bytes, events: list[Event], *, final: bool, deflated: bool) -> None:
         """Add one data frame to the message it belongs to."""
         if opcode != CONTINUATION:
             if final:
-                events.append((opcode, payload))
+                events.append((opcode, inflate(payload, self.max_message) if deflated else payload))
                 return
             self._opcode = opcode
+            self._deflated = deflated
         self._parts.append(payload)
         self._size += len(payload)
         self._frames += 1
         if final:
-            events.append((self._opcode, b"".join(self._parts)))
+            whole = b"".join(self._parts)
+            events.append((self._opcode, inflate(whole, self.max_message) if self._deflated else whole))
             self._parts = []
             self._opcode = self._size = self._frames = 0
         elif self._frames >= self.max_frames:
@@ -193,6 +214,13 @@ def check_close(payload: bytes) -> None:
 def frame(opcode: int, payload: bytes) -> bytes:
     """Write one whole unmasked frame."""
     return head(opcode, len(payload)) + payload
+
+
+def deflated(opcode: int, payload: bytes, bits: int) -> bytes:
+    """Write one whole compressed frame, with a window of *bits* bits."""
+    packed = deflate(payload, bits)
+    start = head(opcode, len(packed))
+    return bytes((start[0] | _COMPRESSED,)) + start[1:] + packed
 
 
 def head(opcode: int, length: int) -> bytes:

@@ -11,24 +11,33 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opamp_gateway import metrics
+from opamp_gateway.certificates import Trust
 from opamp_gateway.connections import Connections
 from opamp_gateway.errands import Errands
+from opamp_gateway.facts import CUSTOM_MESSAGE_RECEIVED
+from opamp_gateway.renamed import Renamed
 from opamp_gateway.session import HTTP
 from opamp_gateway.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from fleet.api.v1.identity_pb2 import (
+        AdmitAgentReply,
+        AdmitAgentRequest,
+        RequestCertificateReply,
+        RequestCertificateRequest,
+    )
     from opamp_gateway.connections import Caller, Holder, Socket
     from opamp_gateway.content import ContentShelf
     from opamp_gateway.epochs import EpochDesk
-    from opamp_gateway.facts import Fact
+    from opamp_gateway.facts import Fact, Speaker
+    from opamp_gateway.identity_desk import IdentityDesk
     from opamp_gateway.limits import Admission, Limits
     from opamp_gateway.presence import Presence
     from opamp_gateway.publisher import Publisher
     from opamp_gateway.registry import Book
     from opamp_gateway.session import Rules, Session, Step
-    from opamp_gateway.tokens import TokenDesk
     from servicekit.clock import Clock
 
 
@@ -38,6 +47,8 @@ class Tally:
 
     heartbeats: int = 0
     websocket_messages: int = 0
+    body_bytes: int = 0
+    """Bytes of request bodies that are being received."""
 
 
 @dataclass(slots=True)
@@ -53,7 +64,7 @@ class Gateway:
     presence: Presence
     content: ContentShelf
     admission: Admission
-    tokens: TokenDesk | None
+    tokens: IdentityDesk | None
     """None = the door is open to everybody."""
 
     rival: Callable[[str, str, bytes, int], Awaitable[bool]]
@@ -65,6 +76,17 @@ class Gateway:
     fresh_uid: Callable[[], bytes]
     """Makes a UUID version 7."""
 
+    admit: Callable[[AdmitAgentRequest], Awaitable[AdmitAgentReply]] | None = None
+    """Asks agent-state about a first message; None = whoever passed the door is in."""
+
+    certify: Callable[[RequestCertificateRequest], Awaitable[RequestCertificateReply]] | None = None
+    """Asks agent-state for a certificate; None = there is no authority."""
+
+    spread: Callable[[Speaker, bytes], object] | None = None
+    """Says a custom message (the body of CustomMessageReceived) to those who listen, at once."""
+
+    trust: Trust = field(default_factory=Trust)
+    renamed: Renamed = field(default_factory=Renamed)
     connections: Connections = field(default_factory=Connections)
     errands: Errands = field(default_factory=Errands)
     sockets: set[Socket] = field(default_factory=set)
@@ -103,6 +125,10 @@ class Gateway:
         """Take the facts of a step of an open session."""
         if asked:
             metrics.FULL_STATE_ASKED.inc()
+        if self.spread is not None:
+            for fact in facts:
+                if fact.kind == CUSTOM_MESSAGE_RECEIVED:
+                    self.spread(fact.session, fact.body)
         self.publisher.add(facts)
 
     def opened(self, holder: Holder, session: Session, step: Step) -> None:

@@ -114,11 +114,14 @@ def check_upgrade(head: Head) -> str:
     return binascii.b2a_base64(digest, newline=False).decode()
 
 
-def switching(accept: str) -> bytes:
-    """Write the answer that completes an upgrade."""
+def switching(accept: str, extension: str = "") -> bytes:
+    """Write the answer that completes an upgrade, with the extension that was agreed."""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + END
+        b"Sec-WebSocket-Accept: "
+        + accept.encode()
+        + (b"\r\nSec-WebSocket-Extensions: " + extension.encode() if extension else b"")
+        + END
     )
 
 
@@ -143,14 +146,21 @@ def peer_of(peer: str, port: int, forwarded: str, trusted: tuple[IPv4Network | I
 
         trusted: Networks of our proxies.
     """
-    if forwarded and trusted and _is_in(peer, trusted):
+    if forwarded and trusted and is_in(peer, trusted):
         for hop in reversed(forwarded.split(",")):
             address = hop.strip()
             if not _is_address(address):
                 break
-            if not _is_in(address, trusted):
+            if not is_in(address, trusted):
                 return address
     return f"[{peer}]:{port}" if ":" in peer else f"{peer}:{port}"
+
+
+def address_of(peer: str) -> str:
+    """Tell the address of a peer as `peer_of` names it, without its port."""
+    if peer.startswith("["):
+        return peer[1:].partition("]")[0]
+    return peer if peer.count(":") > 1 else peer.partition(":")[0]
 
 
 def _is_address(text: str) -> bool:
@@ -161,7 +171,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+def is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Say whether *address* is one and belongs to one of *networks*."""
     if not _is_address(address):
         return False
     parsed = ipaddress.ip_address(address)

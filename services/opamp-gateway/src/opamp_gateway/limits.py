@@ -6,8 +6,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fleet.events.v1 import facts_pb2
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+
+_HTTP = int(facts_pb2.TRANSPORT_HTTP)
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,10 @@ class Limits:
 
     path: str = "/v1/opamp"
     max_message_bytes: int = 4 * 1024 * 1024
+    max_body_bytes: int = 4 * 1024 * 1024
+    max_outgoing_bytes: int = 64 * 1024 * 1024
+    max_answer_bytes: int = 64 * 1024 * 1024
+    compression: bool = True
     max_frames: int = 4096
     message_seconds: float = 30.0
     max_unfinished_bytes: int = 128 * 1024 * 1024
@@ -25,6 +33,7 @@ class Limits:
     message_burst: int = 50
     max_bad_messages: int = 5
     max_uid_changes: int = 8
+    max_agents_per_socket: int = 1_000
     ping_after_seconds: float = 20.0
     pong_seconds: float = 20.0
     clone_seconds: float = 3.0
@@ -33,6 +42,11 @@ class Limits:
     poll_silence_seconds: float = 60.0
     content_seconds: float = 0.5
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    certificate_header: str = ""
+
+    def outgoing(self, transport: int) -> int:
+        """Tell how many bytes one ServerToAgent may have."""
+        return self.max_answer_bytes if transport == _HTTP else self.max_outgoing_bytes - 1
 
 
 class Bucket:
@@ -100,7 +114,7 @@ class Admission:
     ) -> None:
         self._bucket = Bucket(connects_per_second, connect_burst, now)
         self._max_connections = max_connections
-        self._retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = retry_after_seconds
         self._known: OrderedDict[str, None] = OrderedDict()
         self._remembered = remembered
         self._refused = 0.0
@@ -145,5 +159,5 @@ class Admission:
     def _refuse(self, gate: str, now: float, chance: float) -> Refusal:
         self._refused = max(0.0, self._refused - (now - self._refused_at) * self._bucket.rate) + 1
         self._refused_at = now
-        spread = max(self._bucket.wait_seconds(self._refused), float(self._retry_after_seconds))
-        return Refusal(gate, max(1, round(self._retry_after_seconds + chance * spread)))
+        spread = max(self._bucket.wait_seconds(self._refused), float(self.retry_after_seconds))
+        return Refusal(gate, max(1, round(self.retry_after_seconds + chance * spread)))

@@ -18,6 +18,12 @@ MESSAGES = Counter(
 BAD_MESSAGES = Counter(
     "opamp_gateway_bad_messages_total", "Messages answered with BAD_REQUEST.", ("reason",), registry=REGISTRY
 )
+VIOLATIONS = Counter(
+    "opamp_gateway_frame_violations_total",
+    "WebSockets closed because the peer broke RFC 6455 or a size limit, by close code.",
+    ("reason",),
+    registry=REGISTRY,
+)
 FULL_STATE_ASKED = Counter(
     "opamp_gateway_full_state_asked_total", "ReportFullState flags set by the gateway.", registry=REGISTRY
 )
@@ -74,7 +80,26 @@ OVERSIZE = Counter(
     "opamp_gateway_oversize_answers_total", "Outgoing messages discarded because of their size.", registry=REGISTRY
 )
 CONTENT = Counter("opamp_gateway_content_total", "Look-ups of content, by outcome.", ("outcome",), registry=REGISTRY)
-TOKENS = Counter("opamp_gateway_token_checks_total", "Token checks, by outcome.", ("outcome",), registry=REGISTRY)
+TOKENS = Counter(
+    "opamp_gateway_token_checks_total", "Checks of credentials, by outcome.", ("outcome",), registry=REGISTRY
+)
+REVOKED = Counter(
+    "opamp_gateway_revoked_connections_total",
+    "Connections ended because the right to them was withdrawn or changed.",
+    registry=REGISTRY,
+)
+ADMISSIONS = Counter(
+    "opamp_gateway_admissions_total",
+    "First messages agent-state decided on, by outcome.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+CERTIFICATES = Counter(
+    "opamp_gateway_certificate_requests_total",
+    "Certificates agents asked for, by outcome.",
+    ("outcome",),
+    registry=REGISTRY,
+)
 LOOP_LAG = Gauge(
     "opamp_gateway_loop_lag_seconds", "Longest delay of the event loop since the last beat.", registry=REGISTRY
 )

@@ -13,17 +13,29 @@ from typing import TYPE_CHECKING
 import structlog
 from google.protobuf.message import DecodeError
 
-from contracts.capabilities import accepts
 from contracts.ids import UID_LENGTH
-from fleet.events.v1 import facts_pb2, offers_pb2
-from opamp_gateway import metrics
-from opamp_gateway.offers import CLOSE, REPORT_FULL_STATE, Offering, knows
+from fleet.events.v1 import offers_pb2
+from opamp.v1 import opamp_pb2 as opamp
+from opamp_gateway import answers, metrics
+from opamp_gateway.offers import (
+    CLOSE,
+    COMMAND,
+    CONNECTION_SETTINGS,
+    CUSTOM_MESSAGE,
+    NAMES,
+    REPORT_COMPONENTS,
+    REPORT_FULL_STATE,
+    Offering,
+    fitting,
+    knows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from opamp_gateway.connections import Holder
     from opamp_gateway.gateway import Gateway
+    from opamp_gateway.session import Session
 
 log = structlog.get_logger()
 
@@ -33,7 +45,8 @@ _AT_ONCE = 256
 REPLACED = "replaced"
 """The reason of a CLOSE from another gateway that has the agent now: it is obeyed only if the peer is dead."""
 
-_NAMES = {number: name.removeprefix("OFFER_KIND_").lower() for name, number in facts_pb2.OfferKind.items()}
+_INLINE = (REPORT_FULL_STATE, REPORT_COMPONENTS, CLOSE, CONNECTION_SETTINGS, COMMAND, CUSTOM_MESSAGE)
+"""Kinds whose content, if they have any, is in the offer or nowhere: it is small, secret, or for one agent only."""
 
 
 class OfferDesk:
@@ -64,7 +77,7 @@ class OfferDesk:
             # Waits for a sign of life: not while other offers stand in line.
             self._gateway.errands.run(self._give_up(offer, reply_to), "give up")
             return
-        if offer.kind in (CLOSE, REPORT_FULL_STATE) or offer.content or self._have(offer.content_hash):
+        if offer.kind in _INLINE or offer.content or self._have(offer.content_hash):
             await self._hand_out_and_answer(offer, reply_to)
             return
         # A fetch takes a while; the next offer must not stand in line behind it.
@@ -98,7 +111,11 @@ class OfferDesk:
         reply = offers_pb2.OfferReply(gateway_id=self._gateway.rules.gateway_id)
         offering: Offering | None = None
         if offer.kind != CLOSE:
-            offering = self._offering(offer)
+            try:
+                offering = self._offering(offer)
+            except DecodeError:
+                log.warning("offer_not_readable", kind=offer.kind)
+                return reply
             if offering is None:
                 reply.content_missing = True
                 return reply
@@ -114,18 +131,17 @@ class OfferDesk:
             elif offering is None:
                 holder.end(offer.reason or "deleted")
                 reply.accepted += 1
-            elif not accepts(session.capabilities, offer.kind):
-                incapable.append(target.instance_uid)
-            else:
-                holder.deliver(offering)
+            elif self._deliver(holder, session, offering):
                 reply.accepted += 1
+            else:
+                incapable.append(target.instance_uid)
         reply.unknown_uids = b"".join(uid for uid in unknown if len(uid) == UID_LENGTH)
         reply.incapable_uids = b"".join(incapable)
         metrics.OFFERS.labels("accepted").inc(reply.accepted)
         metrics.OFFERS.labels("unknown").inc(len(unknown))
         metrics.OFFERS.labels("incapable").inc(len(incapable))
         if offering is not None:
-            metrics.DELIVERED.labels(_NAMES[offer.kind]).inc(reply.accepted)
+            metrics.DELIVERED.labels(NAMES[offer.kind]).inc(reply.accepted)
         return reply
 
     def _find(self, tenant_id: str, target: offers_pb2.OfferTarget) -> Holder | None:
@@ -136,16 +152,48 @@ class OfferDesk:
             return None
         return holder
 
+    def _deliver(self, holder: Holder, session: Session, offering: Offering) -> bool:
+        """Tell one agent, if it takes this now."""
+        if not session.takes(offering.kind, offering.capability):
+            return False
+        if offering.kind == CONNECTION_SETTINGS and offering.content is not None:
+            content = fitting(offering.content, session.capabilities)
+            if content is None:
+                return False
+            if content is not offering.content:
+                offering = Offering(offering.kind, offering.content_hash, content, offering.offer_id)
+        return holder.deliver(offering)
+
     def _offering(self, offer: offers_pb2.Offer) -> Offering | None:
         """Make the offer ready; None when its content is neither in it nor to be had."""
-        if offer.kind == REPORT_FULL_STATE:
+        if offer.kind in (REPORT_FULL_STATE, REPORT_COMPONENTS):
             return Offering(offer.kind, b"", b"", offer.offer_id)
+        if offer.kind == CUSTOM_MESSAGE:
+            return self._custom(offer)
+        if offer.kind in _INLINE:
+            return Offering(offer.kind, offer.content_hash, offer.content, offer.offer_id)
         content = offer.content or self._gateway.content.have(offer.content_hash)
         if content is None:
             return None
         if offer.content and offer.content_hash:
             self._gateway.content.keep(offer.content_hash, offer.content)
         return Offering(offer.kind, offer.content_hash, content, offer.offer_id)
+
+    def _custom(self, offer: offers_pb2.Offer) -> Offering:
+        """Make a custom message ready; a capability agents were not told of is announced along with it."""
+        message = opamp.CustomMessage.FromString(offer.content)
+        announced = self._gateway.rules.greeting.custom_capabilities
+        extra = b""
+        if message.capability not in announced:
+            extra = answers.custom_capabilities((*announced, message.capability))
+        return Offering(
+            offer.kind,
+            offer.content_hash,
+            offer.content,
+            offer.offer_id,
+            capability=message.capability,
+            extra=extra,
+        )
 
     async def _give_up(self, offer: offers_pb2.Offer, reply_to: str) -> None:
         """Close connections another gateway has now, unless their peers are alive: those stay, and are told."""

@@ -9,23 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-import zlib
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from contracts.ids import format_uid
-from opamp_gateway import answers, metrics
+from contracts.ids import format_uid, parse_uid
+from opamp_gateway import admission, answers, inquiries, metrics
+from opamp_gateway.bodies import TooLarge, inflate, takes_gzip
+from opamp_gateway.certificates import BadCertificate
+from opamp_gateway.credentials import OPEN, proof_of
 from opamp_gateway.errors import BadMessage
-from opamp_gateway.head import peer_of
-from opamp_gateway.limits import earned
-from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Mailbox, Offering
+from opamp_gateway.head import address_of, peer_of
+from opamp_gateway.messages import parse, wants_uid
+from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
+from opamp_gateway.poll import Poll
+from opamp_gateway.presented import certificate_of
 from opamp_gateway.reception import rename, welcome
 from opamp_gateway.registry import ask
-from opamp_gateway.session import HTTP, parse, wants_uid
-from opamp_gateway.tokens import OPEN, token_hash_of
+from opamp_gateway.session import HTTP
 from servicekit.errors import ServiceError, Unauthenticated
 
 if TYPE_CHECKING:
@@ -33,9 +36,9 @@ if TYPE_CHECKING:
 
     from opamp.v1 import opamp_pb2 as opamp
     from opamp_gateway.connections import Holder
+    from opamp_gateway.credentials import Credential, Proof
     from opamp_gateway.gateway import Gateway
-    from opamp_gateway.session import Session
-    from opamp_gateway.tokens import Credential
+    from opamp_gateway.session import Session, Step
 
 log = structlog.get_logger()
 
@@ -46,87 +49,11 @@ _LOOK_SECONDS = 3.0
 """A poll this long after the last look asks the registry again; agents poll more rarely than that."""
 
 
-class Poll:
-    """A polling agent: what is to be told to it waits for its next request."""
-
-    __slots__ = ("_credit", "_earned_at", "_gateway", "heard", "last_heard", "looked_at", "mailbox", "session")
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self.session: Session | None = None
-        self.heard = False
-        self.last_heard = gateway.now()
-        self.looked_at = self.last_heard
-        """When the registry was last asked about the agent."""
-
-        self.mailbox: Mailbox | None = None
-        self._credit = gateway.limits.message_burst
-        self._earned_at = self.last_heard
-
-    def deliver(self, offering: Offering) -> None:
-        """Keep *offering* for the next poll."""
-        session = self.session
-        if session is None:
-            return
-        if offering.kind == REPORT_FULL_STATE:
-            session.forget()
-        self.mailbox = self.mailbox or Mailbox()
-        self.mailbox.put(offering)
-        # Refused if the agent polls elsewhere by now: then this session ends and the next offer is told so.
-        self._gateway.registry.note(session)
-
-    def end(self, reason: str) -> None:
-        """End the session; there is no connection to close."""
-        session = self.session
-        if session is not None:
-            self._gateway.ended(self, session.over(reason, self._gateway.stamp()))
-
-    async def answers(self, seconds: float) -> bool:  # noqa: ARG002 - the holder's protocol
-        """A polling agent cannot be asked."""
-        return False
-
-    def may_speak(self) -> bool:
-        """Spend credit, as a WebSocket does."""
-        if self._credit > 0:
-            self._credit -= 1
-            return True
-        limits, now = self._gateway.limits, self._gateway.now()
-        credit = earned(limits.messages_per_second, limits.message_burst, self._earned_at, now)
-        if not credit:
-            return False
-        self._credit = credit - 1
-        self._earned_at = now
-        return True
-
-    def parts(self, room: int) -> bytes:
-        """Take what may go with the next answer, which has *room* bytes left."""
-        session = self.session
-        if session is None or not self.mailbox:
-            return b""
-        gateway, now = self._gateway, self._gateway.now()
-        parts: list[bytes] = []
-        for offering in self.mailbox.take():
-            if offering.kind == REPORT_FULL_STATE:
-                parts.append(offering.part)
-                continue
-            if not session.just_offered(offering.content_hash, now):
-                room -= len(offering.part)
-                if room < 0:
-                    metrics.OVERSIZE.inc()
-                    log.warning("offer_too_large", bytes=offering.size)
-                    continue
-                parts.append(offering.part)
-            fact = session.delivered(offering.kind, offering.content_hash, offering.offer_id, now, gateway.stamp())
-            gateway.publisher.add((fact,))
-        if not self.mailbox:
-            self.mailbox = None
-        return b"".join(parts)
-
-
 class _Visitor:
     """A poll of an agent that has no session here yet, while it is received."""
 
     def __init__(self, gateway: Gateway, remote_address: str, credential: Credential) -> None:
+        self._gateway = gateway
         self._holder = Poll(gateway)
         self.remote_address = remote_address
         self.credential = credential
@@ -147,14 +74,34 @@ class _Visitor:
         """It polls."""
         return HTTP
 
-    def welcomed(self, reply: bytes) -> None:
-        """Take the first answer."""
+    def welcomed(self, session: Session, step: Step, parts: bytes) -> None:
+        """Take the first answer; where it needs asking first, ask."""
+        if inquiries.are_due(session, step) and not session.closed:
+            if self._gateway.errands.run(self._inquire(session, step, parts), "inquiry"):
+                return
+            if step.csr is not None:
+                step.error = answers.error(step.uid, answers.UNAVAILABLE, "busy", 30.0)
+        self.put_off(step.answer(parts))
+
+    async def _inquire(self, session: Session, step: Step, parts: bytes) -> None:
+        try:
+            parts += await inquiries.make(self._gateway, session, step)
+        finally:
+            self.put_off(step.answer(parts))
+
+    def renamed(self, answer: tuple[bytes, bytes]) -> None:
+        """Take an answer that opens no session."""
+        self.put_off(answer[0])
+
+    def put_off(self, reply: bytes) -> None:
+        """Take an answer."""
         if not self.answer.done():
             self.answer.set_result(reply)
 
-    def renamed(self, reply: bytes) -> None:
-        """Take an answer that opens no session."""
-        self.welcomed(reply)
+    def refused(self, uid: bytes, sentence: str) -> None:  # noqa: ARG002 - a newcomer's protocol
+        """Take a no."""
+        if not self.answer.done():
+            self.answer.set_exception(Unauthenticated(sentence))
 
 
 class Polling:
@@ -176,29 +123,21 @@ class Polling:
         if refused is not None:
             return refused
         headers = {name.lower(): value for name, value in request.headers.items()}
+        remote = request.transport.get_extra_info("peername") if request.transport else None
+        address, port = (remote[0], remote[1]) if isinstance(remote, tuple) else ("unix", 0)
+        peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)
         try:
-            credential = await self._authenticate(headers)
+            proof = self._proof(request, headers, address, peer)
+            credential = None if proof is None else await self._ahead(proof)
+            body = await self._body(request)
+            if isinstance(body, web.Response):
+                return body
+            return await self._answer(body, headers, peer, proof, credential)
         except Unauthenticated as error:
             metrics.REFUSED.labels("token").inc()
             return _plain(401, error.public, {"WWW-Authenticate": "Bearer"})
         except ServiceError as error:
-            return self._overloaded(b"", 5 + round(25 * self._gateway.chance()), error.public, "token")
-        try:
-            async with asyncio.timeout(self._gateway.limits.handshake_seconds):
-                body = await self._read(request)
-        except TimeoutError:
-            metrics.REFUSED.labels("handshake").inc()
-            return _closing(408, "the request body took too long")
-        except TooLarge:
-            metrics.REFUSED.labels("size").inc()
-            return _closing(413, f"a message may have at most {self._gateway.limits.max_message_bytes} bytes")
-        except (BadMessage, web.RequestPayloadError, HttpProcessingError) as error:
-            metrics.BAD_MESSAGES.labels("body").inc()
-            return _closing(400, str(error) if isinstance(error, BadMessage) else "the request body is malformed")
-        remote = request.transport.get_extra_info("peername") if request.transport else None
-        address, port = (remote[0], remote[1]) if isinstance(remote, tuple) else ("unix", 0)
-        peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)
-        return await self._answer(body, headers, peer, credential)
+            return self._overloaded(b"", 30 + round(30 * self._gateway.chance()), error.public, "token")
 
     def _check_head(self, request: BaseRequest) -> web.Response | None:
         path = self._gateway.limits.path
@@ -213,54 +152,136 @@ class Polling:
         if len(codings) > 1 or (codings and codings[0].strip().lower() not in ("gzip", "identity")):
             return _closing(415, "the only Content-Encoding taken is gzip", {"Accept-Encoding": "gzip"})
         length = request.content_length
-        if length is not None and length > self._gateway.limits.max_message_bytes:
+        if length is not None and length > self._gateway.limits.max_body_bytes:
             metrics.REFUSED.labels("size").inc()
-            return _closing(413, f"a message may have at most {self._gateway.limits.max_message_bytes} bytes")
+            return _closing(413, f"a message may have at most {self._gateway.limits.max_body_bytes} bytes")
         return None
 
-    async def _authenticate(self, headers: dict[str, str]) -> Credential:
+    def _proof(self, request: BaseRequest, headers: dict[str, str], address: str, peer: str) -> Proof | None:
+        """
+        Gather what the request shows; None where the door is open.
+
+        Raises:
+            Unauthenticated: It shows nothing, or nothing that can be believed.
+        """
+        gateway = self._gateway
+        if gateway.tokens is None:
+            return None
+        try:
+            certificate = certificate_of(gateway, request.transport, headers, address)
+        except BadCertificate as error:
+            raise Unauthenticated(str(error)) from error
+        proof = proof_of(headers, address_of(peer), certificate, _stated_uid(headers))
+        if not proof.secret:
+            raise Unauthenticated("an enrolment token, a credential or a client certificate is needed")
+        return proof
+
+    async def _ahead(self, proof: Proof) -> Credential | None:
+        """Decide before the body is read, where the head says enough; None = not yet."""
         tokens = self._gateway.tokens
         if tokens is None:
             return OPEN
-        token_hash = token_hash_of(headers)
-        if token_hash is None:
-            raise Unauthenticated("an enrolment token is needed")
-        return tokens.known(token_hash) or await tokens.ask(token_hash)
+        proof = proof.naming(self._gateway.renamed.first_of(proof.instance_uid))
+        known = tokens.known(proof)
+        return await tokens.ask(proof) if known is None and proof.instance_uid else known
 
-    async def _read(self, request: BaseRequest) -> bytes:
+    async def _authenticate(self, proof: Proof | None, credential: Credential | None, uid: bytes) -> Credential:
+        """
+        Decide who may speak for *uid*, now that the body has named it.
+
+        Raises:
+            Unauthenticated: Not whoever this is.
+        """
+        gateway = self._gateway
+        if gateway.tokens is None or proof is None:
+            return OPEN
+        named = gateway.renamed.first_of(uid)
+        if credential is None or (not credential.is_general and proof.instance_uid != named):
+            proof = proof.naming(named)
+            credential = gateway.tokens.known(proof) or await gateway.tokens.ask(proof)
+        if admission.is_foreign(gateway, credential, uid):
+            raise Unauthenticated(admission.OTHER_AGENT)
+        return credential
+
+    async def _body(self, request: BaseRequest) -> bytes | web.Response:
+        """Read the body, or refuse it."""
+        gateway = self._gateway
+        held = _Held(gateway)
+        try:
+            async with asyncio.timeout(gateway.limits.handshake_seconds):
+                return await self._read(request, held)
+        except TimeoutError:
+            metrics.REFUSED.labels("handshake").inc()
+            return _closing(408, "the request body took too long")
+        except TooLarge:
+            metrics.REFUSED.labels("size").inc()
+            return _closing(413, f"a message may have at most {gateway.limits.max_body_bytes} bytes")
+        except _Crowded:
+            response = self._overloaded(b"", 30, "too many messages are being received", "unfinished")
+            response.force_close()
+            return response
+        except (BadMessage, web.RequestPayloadError, HttpProcessingError) as error:
+            metrics.BAD_MESSAGES.labels("body").inc()
+            return _closing(400, str(error) if isinstance(error, BadMessage) else "the request body is malformed")
+        finally:
+            held.free()
+
+    async def _read(self, request: BaseRequest, held: _Held) -> bytes:
         """Read the body, inflating it if it is compressed; neither form may pass the limit."""
-        limit = self._gateway.limits.max_message_bytes
+        limit = self._gateway.limits.max_body_bytes
         packed = request.headers.get("Content-Encoding", "").strip().lower() == "gzip"
         raw = bytearray()
         async for chunk in request.content.iter_chunked(_CHUNK):
             raw += chunk
             if len(raw) > limit:
                 raise TooLarge
+            held.grow(len(chunk))
         return inflate(bytes(raw), limit) if packed else bytes(raw)
 
-    async def _answer(self, body: bytes, headers: dict[str, str], peer: str, credential: Credential) -> web.Response:
+    async def _answer(
+        self,
+        body: bytes,
+        headers: dict[str, str],
+        peer: str,
+        proof: Proof | None,
+        credential: Credential | None,
+    ) -> web.Response:
         gateway = self._gateway
         metrics.MESSAGES.labels("http").inc()
         try:
             message = parse(body)
-            check_uid_header(headers, message.instance_uid)
         except BadMessage as error:
             metrics.BAD_MESSAGES.labels("message").inc()
-            return _reply(answers.error(error.uid, answers.BAD_REQUEST, str(error)), headers)
+            if gateway.tokens is not None and credential is None and proof is not None:
+                # Whoever speaks nonsense is not told so before it has shown who it is.
+                await gateway.tokens.ask(proof)
+            return self._reply(answers.error(error.uid, answers.BAD_REQUEST, str(error)), headers)
+        # The body decides whose message it is: the header is for those who route by it.
         uid = message.instance_uid
+        try:
+            credential = await self._authenticate(proof, credential, uid)
+        except Unauthenticated as error:
+            log.warning("poll_refused", agent_uid=format_uid(uid), peer=peer, reason=error.public)
+            raise
         if wants_uid(message):
-            return _reply(rename(uid, gateway.fresh_uid()), headers)
+            temporary = gateway.connections.get(credential.tenant_id, uid)
+            if isinstance(temporary, Poll):
+                temporary.end("replaced")
+            return self._reply(rename(gateway, uid)[0], headers)
         holder = gateway.connections.get(credential.tenant_id, uid)
         poll = holder if isinstance(holder, Poll) else None
         if poll is not None and not poll.may_speak():
             return self._overloaded(uid, 30, "too many messages", "message rate")
-        if poll is not None:
+        if poll is not None and poll.session is not None:
+            if poll.session.credential_id != credential.credential_id:
+                # It shows another credential: a connection of its own, so that everybody learns of it.
+                poll.end("replaced")
             poll = await self._catch_up(poll, credential, uid, gap=message.sequence_num != _next_of(poll))
         if poll is None or poll.session is None:
             return await self._first(message, headers, peer, credential)
-        return self._next(poll, poll.session, message, headers)
+        return await self._next(poll, poll.session, message, headers)
 
-    def _next(
+    async def _next(
         self, poll: Poll, session: Session, message: opamp.AgentToServer, headers: dict[str, str]
     ) -> web.Response:
         gateway = self._gateway
@@ -269,14 +290,13 @@ class Polling:
         poll.last_heard = gateway.now()
         gateway.heard(poll)
         step = session.receive(message, gateway.now(), gateway.stamp())
-        reply = step.reply
         if step.goodbye:
             gateway.ended(poll, *step.facts)
-        else:
-            gateway.told(step.facts, asked=step.asked)
-            gateway.registry.note(session)
-            reply += poll.parts(gateway.limits.max_message_bytes - len(reply))
-        return _reply(reply, headers)
+            return self._reply(step.reply, headers)
+        gateway.told(step.facts, asked=step.asked)
+        gateway.registry.note(session)
+        parts = await inquiries.make(gateway, session, step) if inquiries.are_due(session, step) else b""
+        return self._reply(poll.answer(step, parts), headers)
 
     async def _first(
         self, message: opamp.AgentToServer, headers: dict[str, str], peer: str, credential: Credential
@@ -292,7 +312,7 @@ class Polling:
         welcome(gateway, visitor, message)
         try:
             async with asyncio.timeout(gateway.limits.handshake_seconds):
-                return _reply(await visitor.answer, headers)
+                return self._reply(await visitor.answer, headers)
         except TimeoutError:
             return self._overloaded(uid, 30, "this took too long", "handshake")
 
@@ -342,7 +362,7 @@ class Polling:
             session.desired = before
             return
         poll.deliver(Offering(REMOTE_CONFIG, wanted, content, ""))
-        metrics.DELIVERED.labels("remote_config").inc()
+        metrics.DELIVERED.labels(NAMES[REMOTE_CONFIG]).inc()
 
     def _overloaded(self, uid: bytes, seconds: int, text: str, gate: str) -> web.Response:
         metrics.REFUSED.labels(gate).inc()
@@ -350,77 +370,52 @@ class Polling:
         status = 429 if gate == "message rate" else 503
         return web.Response(status=status, body=body, content_type=MEDIA_TYPE, headers={"Retry-After": str(seconds)})
 
+    def _reply(self, body: bytes, headers: dict[str, str]) -> web.Response:
+        """Answer with a ServerToAgent; one over the limit is discarded, with a record."""
+        if len(body) > self._gateway.limits.max_answer_bytes:
+            metrics.OVERSIZE.inc()
+            log.warning("answer_too_large", bytes=len(body))
+            return _plain(500, "the answer is too large")
+        if not takes_gzip(headers.get("accept-encoding", "")):
+            return web.Response(body=body, content_type=MEDIA_TYPE)
+        packed = gzip.compress(body, compresslevel=1, mtime=0)
+        return web.Response(body=packed, content_type=MEDIA_TYPE, headers={"Content-Encoding": "gzip"})
 
-class TooLarge(Exception):
-    """A body passed the limit."""
+
+class _Crowded(Exception):
+    """All bodies under way together are too large."""
 
 
-def inflate(data: bytes, limit: int) -> bytes:
-    """
-    Unpack gzip, never to more than *limit* bytes.
+class _Held:
+    """What one request body takes of the budget for all."""
 
-    Raises:
-        BadMessage: It is not gzip, or ends early, or something follows it.
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._size = 0
 
-        TooLarge: It would be more than *limit* bytes.
-    """
-    engine = zlib.decompressobj(wbits=31)
+    def grow(self, size: int) -> None:
+        """Take more; raise when nothing is left."""
+        self._size += size
+        self._gateway.tally.body_bytes += size
+        if self._gateway.tally.body_bytes > self._gateway.limits.max_unfinished_bytes:
+            raise _Crowded
+
+    def free(self) -> None:
+        """Give all of it back."""
+        self._gateway.tally.body_bytes -= self._size
+        self._size = 0
+
+
+def _stated_uid(headers: dict[str, str]) -> bytes:
+    """Read which agent the head names; empty = none that can be read."""
     try:
-        plain = engine.decompress(data, limit + 1)
-    except zlib.error as error:
-        text = "the body is not readable gzip"
-        raise BadMessage(text) from error
-    if len(plain) > limit:
-        raise TooLarge
-    if not engine.eof or engine.unused_data:
-        text = "the gzip body is cut short or followed by something else"
-        raise BadMessage(text)
-    return plain
-
-
-def check_uid_header(headers: dict[str, str], uid: bytes) -> None:
-    """
-    Compare the header OpAMP-Instance-UID, where there is one, with the message.
-
-    Raises:
-        BadMessage: They name different agents.
-    """
-    stated = headers.get("opamp-instance-uid", "")
-    if stated and stated.strip().lower() != format_uid(uid):
-        error = BadMessage("the header OpAMP-Instance-UID names another agent than the message")
-        error.uid = uid
-        raise error
-
-
-def takes_gzip(accept: str) -> bool:
-    """Say whether an Accept-Encoding value allows gzip."""
-    allowed = False
-    for part in accept.lower().split(","):
-        coding, _, parameters = part.partition(";")
-        name = coding.strip()
-        if name not in ("gzip", "x-gzip", "*"):
-            continue
-        quality = parameters.strip().partition("=")[2].strip() if "q" in parameters else "1"
-        try:
-            wanted = float(quality) > 0
-        except ValueError:
-            wanted = False
-        if name != "*":
-            return wanted
-        allowed = wanted
-    return allowed
+        return parse_uid(headers.get("opamp-instance-uid", "").strip())
+    except ValueError:
+        return b""
 
 
 def _next_of(poll: Poll) -> int:
     return poll.session.sequence_num + 1 if poll.session is not None else -1
-
-
-def _reply(body: bytes, headers: dict[str, str]) -> web.Response:
-    """Answer with a ServerToAgent."""
-    if not takes_gzip(headers.get("accept-encoding", "")):
-        return web.Response(body=body, content_type=MEDIA_TYPE)
-    packed = gzip.compress(body, compresslevel=1, mtime=0)
-    return web.Response(body=packed, content_type=MEDIA_TYPE, headers={"Content-Encoding": "gzip"})
 
 
 def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -14,7 +14,7 @@ from fleet.events.v1 import presence_pb2
 from servicekit.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from opamp_gateway.connections import Holder
     from opamp_gateway.session import Session
@@ -51,7 +51,7 @@ class Presence:
         now = self._clock.monotonic()
         tenants: dict[str, list[tuple[Holder, Session]]] = {}
         again: list[Holder] = []
-        for holder in heard:
+        for holder in _all(heard):
             holder.last_heard = now
             session = holder.session
             if session is None or session.closed:
@@ -61,7 +61,7 @@ class Presence:
                 tenants.setdefault(session.tenant_id, []).append((holder, session))
             else:
                 again.append(holder)
-        self.heard.extend(again)
+        self.heard.extend(holder for holder in again if holder.heard)
         unsaid, self._unsaid = self._unsaid, {}
         for holder in unsaid.keys() - set(heard):
             session = holder.session
@@ -91,3 +91,11 @@ class Presence:
                 )
                 beats.append((beat, [holder for holder, _ in some]))
         return beats or [(presence_pb2.Presence(gateway_id=self._gateway_id, connections=connections), [])]
+
+
+def _all(heard: list[Holder]) -> Iterator[Holder]:
+    """Go over those heard from, and whoever shares a socket with them."""
+    for holder in heard:
+        yield holder
+        if holder.companions:
+            yield from list(holder.companions.values())

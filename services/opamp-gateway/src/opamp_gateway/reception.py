@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from contracts.ids import format_uid
-from opamp_gateway import answers, metrics
-from opamp_gateway.offers import REMOTE_CONFIG, Offering
+from opamp_gateway import admission, answers, metrics
+from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
 from opamp_gateway.registry import may_adopt
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
+from servicekit.errors import Kind, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opamp.v1 import opamp_pb2 as opamp
+    from opamp_gateway.admission import Admitted
     from opamp_gateway.connections import Holder
+    from opamp_gateway.credentials import Credential
     from opamp_gateway.gateway import Gateway
     from opamp_gateway.session import Step
-    from opamp_gateway.tokens import Credential
 
 log = structlog.get_logger()
+
+_NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
+"""Kinds of error that mean no, and not: later."""
 
 
 class Newcomer(Protocol):
@@ -59,22 +64,34 @@ class Newcomer(Protocol):
         """What let it in."""
         ...
 
-    def welcomed(self, reply: bytes) -> None:
-        """Take the first answer; the session is open."""
+    def welcomed(self, session: Session, step: Step, parts: bytes) -> None:
+        """Take the first answer, and *parts* to go with it; the session is open."""
         ...
 
-    def renamed(self, reply: bytes) -> None:
-        """Take an answer that gives the agent another uid; no session is open."""
+    def renamed(self, answer: tuple[bytes, bytes]) -> None:
+        """Take an answer that gives the agent another uid, and that uid; no session is open."""
+        ...
+
+    def put_off(self, reply: bytes) -> None:
+        """Take an error answer that asks to come again; no session is open."""
+        ...
+
+    def refused(self, uid: bytes, sentence: str) -> None:
+        """Be sent off: this agent may not come in."""
         ...
 
 
 def welcome(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) -> None:
     """Handle a first message; the newcomer is told sooner or later, unless it is gone by then."""
-    tenant_id = newcomer.credential.tenant_id
-    other = gateway.connections.get(tenant_id, message.instance_uid)
+    credential, uid = newcomer.credential, message.instance_uid
+    if admission.is_foreign(gateway, credential, uid):
+        admission.audit_foreign(credential, uid, newcomer.remote_address)
+        newcomer.refused(uid, admission.OTHER_AGENT)
+        return
+    other = gateway.connections.get(credential.tenant_id, uid)
     if other is not None and other is not newcomer.holder:
         if not gateway.errands.run(_contest(gateway, newcomer, other, message), "contest"):
-            newcomer.renamed(answers.error(message.instance_uid, answers.UNAVAILABLE, "busy", 5.0))
+            newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, "busy", 30.0))
         return
     _look_up(gateway, newcomer, message)
 
@@ -99,7 +116,7 @@ def _look_up(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer)
             return
         # With too many at once nobody is asked: the newer epoch wins anyway.
         with _sending_off(newcomer, message.instance_uid):
-            _open(gateway, newcomer, memory, message)
+            _enter(gateway, newcomer, memory, message)
 
     gateway.registry.look_up(newcomer.credential.tenant_id, message.instance_uid, known)
 
@@ -118,7 +135,7 @@ async def _contest_elsewhere(
         if await gateway.rival(memory.gateway_id, tenant_id, message.instance_uid, memory.epoch):
             _rename(gateway, newcomer, message)
         else:
-            _open(gateway, newcomer, memory, message)
+            _enter(gateway, newcomer, memory, message)
 
 
 @contextlib.contextmanager
@@ -130,24 +147,65 @@ def _sending_off(newcomer: Newcomer, uid: bytes) -> Iterator[None]:
         # A defect of ours that one message found; nobody else's look-up may end with it.
         log.exception("first_message_failed", agent_uid=format_uid(uid))
         newcomer.holder.end("protocol error")
-        newcomer.renamed(answers.error(uid, answers.UNAVAILABLE, "this message could not be handled", 30.0))
+        newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, "this message could not be handled", 30.0))
 
 
 def _rename(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) -> None:
     if newcomer.gone:
         return
     metrics.CLONES.inc()
+    log.info("clone_renamed", agent_uid=format_uid(message.instance_uid))
+    newcomer.renamed(rename(gateway, message.instance_uid))
+
+
+def rename(gateway: Gateway, uid: bytes) -> tuple[bytes, bytes]:
+    """Give the agent *uid* another one; return the answer that says so, and the new uid."""
     new_uid = gateway.fresh_uid()
-    log.info("clone_renamed", agent_uid=format_uid(message.instance_uid), new_uid=format_uid(new_uid))
-    newcomer.renamed(rename(message.instance_uid, new_uid))
+    gateway.renamed.note(uid, new_uid)
+    log.info("agent_renamed", agent_uid=format_uid(uid), new_uid=format_uid(new_uid))
+    return answers.acknowledge(uid) + gateway.rules.greeting.capabilities + answers.identify(new_uid), new_uid
 
 
-def rename(uid: bytes, new_uid: bytes) -> bytes:
-    """Write the answer that gives the agent *uid* another one."""
-    return answers.acknowledge(uid) + answers.CAPABILITIES + answers.identify(new_uid)
+def _enter(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
+    """Let the newcomer in, having asked where that is needed."""
+    if newcomer.gone:
+        return
+    credential = newcomer.credential
+    if not admission.must_ask(gateway, credential, message.instance_uid):
+        _open(gateway, newcomer, memory, message, admission.by_credential(credential))
+    elif not gateway.errands.run(_ask(gateway, newcomer, memory, message), "admission"):
+        newcomer.put_off(answers.error(message.instance_uid, answers.UNAVAILABLE, "busy", 30.0))
 
 
-def _open(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
+async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
+    """Let agent-state decide on the newcomer."""
+    uid, credential = message.instance_uid, newcomer.credential
+    with _sending_off(newcomer, uid):
+        try:
+            admitted = await admission.ask(gateway, newcomer, memory.capabilities, message)
+        except ServiceError as error:
+            if newcomer.gone:
+                return
+            if error.kind in _NO:
+                metrics.REFUSED.labels("admission").inc()
+                log.warning(
+                    "agent_not_admitted",
+                    agent_uid=format_uid(uid),
+                    credential_id=credential.credential_id,
+                    peer=newcomer.remote_address,
+                    reason=error.public,
+                )
+                newcomer.refused(uid, error.public)
+            else:
+                text = "agents cannot be admitted just now"
+                newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, text, 30.0))
+            return
+        _open(gateway, newcomer, memory, message, admitted)
+
+
+def _open(
+    gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer, admitted: Admitted
+) -> None:
     if newcomer.gone:
         return
     credential = newcomer.credential
@@ -163,24 +221,33 @@ def _open(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.A
         newcomer.transport_kind,
         remote_address=newcomer.remote_address,
         credential_id=credential.credential_id,
+        labels=admitted.labels,
+        withheld=admitted.withheld,
     )
     session.remember(memory, adopt=newcomer.transport_kind == HTTP and may_adopt(memory))
     step = session.receive(message, gateway.now(), gateway.stamp())
+    offerings = [] if admitted.settings is None else [admitted.settings]
     wanted = session.wanted()
     content = gateway.content.have(wanted) if wanted else None
-    if wanted and content is None and not step.goodbye:
-        waiting = _open_with_content(gateway, newcomer, session, step, wanted)
+    if content is not None:
+        offerings.append(Offering(REMOTE_CONFIG, wanted, content, ""))
+    elif wanted and not step.goodbye:
+        waiting = _open_with_content(gateway, newcomer, session, step, offerings)
         if gateway.errands.run(waiting, "first config"):
             return
-    _greet(gateway, newcomer, session, step, content)
+    _greet(gateway, newcomer, session, step, offerings)
 
 
-async def _open_with_content(gateway: Gateway, newcomer: Newcomer, session: Session, step: Step, wanted: bytes) -> None:
+async def _open_with_content(
+    gateway: Gateway, newcomer: Newcomer, session: Session, step: Step, offerings: list[Offering]
+) -> None:
     """Wait a little for the wanted config; an answer without it beats a late one."""
-    content: bytes | None = None
+    wanted = session.wanted()
     try:
         async with asyncio.timeout(gateway.limits.content_seconds):
             content = await gateway.content.get(wanted)
+        if content is not None:
+            offerings.append(Offering(REMOTE_CONFIG, wanted, content, ""))
     except TimeoutError:
         log.info("first_config_not_in_time", content_hash=wanted.hex())
     if newcomer.gone:
@@ -189,19 +256,29 @@ async def _open_with_content(gateway: Gateway, newcomer: Newcomer, session: Sess
     if rival is not None and rival is not newcomer.holder:
         rival.end("replaced")
     with _sending_off(newcomer, session.uid):
-        _greet(gateway, newcomer, session, step, content)
+        _greet(gateway, newcomer, session, step, offerings)
 
 
-def _greet(gateway: Gateway, newcomer: Newcomer, session: Session, step: Step, content: bytes | None) -> None:
-    reply = step.reply
+def _greet(gateway: Gateway, newcomer: Newcomer, session: Session, step: Step, offerings: list[Offering]) -> None:
     gateway.opened(newcomer.holder, session, step)
-    if content is not None and not step.goodbye:
-        offering = Offering(REMOTE_CONFIG, session.desired, content, "")
-        if offering.size + len(reply) <= gateway.limits.max_message_bytes:
-            reply += offering.part
-            fact = session.delivered(REMOTE_CONFIG, session.desired, "", gateway.now(), gateway.stamp())
-            gateway.publisher.add((fact,))
-            metrics.DELIVERED.labels("remote_config").inc()
-        else:
-            metrics.OVERSIZE.inc()
-    newcomer.welcomed(reply)
+    if step.goodbye or not offerings:
+        newcomer.welcomed(session, step, b"")
+        return
+    room = gateway.limits.outgoing(session.transport) - len(step.reply)
+    parts: list[bytes] = []
+    late: list[Offering] = []
+    for offering in offerings:
+        if not session.takes(offering.kind):
+            continue
+        if step.error or step.csr is not None or offering.size > room:
+            late.append(offering)
+            continue
+        room -= offering.size
+        parts.append(offering.part)
+        fact = session.delivered(offering.kind, offering.content_hash, "", gateway.now(), gateway.stamp())
+        gateway.publisher.add((fact,))
+        metrics.DELIVERED.labels(NAMES[offering.kind]).inc()
+    newcomer.welcomed(session, step, b"".join(parts))
+    for offering in late:
+        # An error answer carries nothing else; what does not fit beside the rest may fit alone.
+        newcomer.holder.deliver(offering)

@@ -16,7 +16,8 @@ import structlog
 
 from contracts import registry as names
 from opamp_gateway import metrics
-from opamp_gateway.session import DIGEST, HTTP, NOTHING, SLOTS, Memory
+from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, shared
+from opamp_gateway.session import HTTP, Memory
 from servicekit.cache import CacheError
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 
 REPORTED = b"reported"
 """Raw hash of the remote config the agent last reported on; written and read by gateways only."""
+
+CUSTOMS = b"customs"
+"""Custom capabilities the agent announced, one a line; written and read by gateways only."""
 
 _SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}".encode() for name in SLOTS)
 _GATEWAY, _TRANSPORT = names.GATEWAY.encode(), names.TRANSPORT.encode()
@@ -218,12 +222,14 @@ class Registry:
                 if update is not None:
                     for slot, digest in fact.slots:
                         update.fields[_SLOT_FIELDS[slot]] = digest
+                        if slot == CUSTOM:
+                            update.fields[CUSTOMS] = _lines(fact.session.customs)
 
     def forget(self, session: Session) -> None:
         """Drop the digests: an empty one is read as unknown."""
         update = self._update(session)
         if update is not None:
-            update.fields.update(dict.fromkeys(_SLOT_FIELDS, b""))
+            update.fields.update(dict.fromkeys((*_SLOT_FIELDS, CUSTOMS), b""))
 
     def announce(self, session: Session, *, digests: bool) -> None:
         """Write the whole entry again, after the registry was lost."""
@@ -234,6 +240,7 @@ class Registry:
                 digest = session.digests[slot * DIGEST : (slot + 1) * DIGEST]
                 if any(digest):
                     update.fields[name] = digest
+            update.fields[CUSTOMS] = _lines(session.customs)
 
     def release(self, session: Session) -> None:
         """Write that *session* is over and how far its agent counted."""
@@ -393,12 +400,17 @@ def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
         digests=digests,
         reported_hash=entry.get(REPORTED, b""),
         desired=entry.get(_DESIRED, b""),
+        customs=shared(entry.get(CUSTOMS, b"").decode(errors="replace").split("\n")) if entry.get(CUSTOMS) else (),
     )
 
 
 def may_adopt(memory: Memory) -> bool:
     """Say whether *memory* tells of a polling session that goes on."""
     return memory.transport == HTTP and bool(memory.gateway_id) and memory.epoch > 0
+
+
+def _lines(names: tuple[str, ...]) -> bytes:
+    return "\n".join(names).encode()
 
 
 def _number(value: bytes | None) -> int:

@@ -9,18 +9,15 @@ remembers of a status is an 8-byte digest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Final
 
 from contracts.capabilities import accepts
-from contracts.ids import UID_LENGTH
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import answers, facts
 from opamp_gateway.errors import BadMessage
 from opamp_gateway.facts import Fact
+from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, digest_of, fault_of, shared
 from opamp_gateway.varint import delimited, number
 
 if TYPE_CHECKING:
@@ -29,58 +26,43 @@ if TYPE_CHECKING:
 WEBSOCKET: Final = int(facts_pb2.TRANSPORT_WEBSOCKET)
 HTTP: Final = int(facts_pb2.TRANSPORT_HTTP)
 
-_Slot = Literal[
-    "agent_description",
-    "health",
-    "effective_config",
-    "remote_config_status",
-    "package_statuses",
-    "connection_settings_status",
-    "custom_capabilities",
-    "available_components",
-]
-
-DIGEST: Final = 8
-"""Bytes of one digest."""
-
-SLOTS: Final[tuple[_Slot, ...]] = (
-    "agent_description",
-    "health",
-    "effective_config",
-    "remote_config_status",
-    "package_statuses",
-    "connection_settings_status",
-    "custom_capabilities",
-    "available_components",
-)
-"""AgentToServer fields a session keeps a digest of, by their place in the combined digest."""
-
-NOTHING: Final = bytes(DIGEST * len(SLOTS))
-"""The combined digest of an agent of which nothing is known."""
-
 _UNKNOWN: Final = bytes(DIGEST)
-_DESCRIPTION, _CUSTOM, _COMPONENTS = 0, 6, 7
-_STATUS_SLOT = 3
+_DESCRIPTION, _COMPONENTS = 0, 7
+_STATUS_SLOT, _SETTINGS_SLOT = 3, 5
 _PLAIN: Final = (
     (1, facts.HEALTH_REPORTED),
     (2, facts.EFFECTIVE_CONFIG_REPORTED),
     (_STATUS_SLOT, facts.REMOTE_CONFIG_STATUS_REPORTED),
     (4, facts.PACKAGE_STATUSES_REPORTED),
-    (5, facts.CONNECTION_SETTINGS_STATUS_REPORTED),
+    (_SETTINGS_SLOT, facts.CONNECTION_SETTINGS_STATUS_REPORTED),
 )
 """Parts that become one fact each by being wrapped as field 1."""
 
-_EVENTS: Final[tuple[tuple[Literal["connection_settings_request", "custom_message"], int], ...]] = (
-    ("connection_settings_request", facts.CONNECTION_SETTINGS_REQUESTED),
-    ("custom_message", facts.CUSTOM_MESSAGE_RECEIVED),
-)
-"""Parts that are said once and not compared with anything."""
+_EVEN_WITHHELD: Final = (facts_pb2.OFFER_KIND_REPORT_FULL_STATE, facts_pb2.OFFER_KIND_CLOSE)
+"""What an agent is told though it waits for approval."""
+
+_SAID_ONCE: Final = {
+    facts.CONNECTION_SETTINGS_REQUESTED: "connection_settings_request",
+    facts.CUSTOM_MESSAGE_RECEIVED: "custom_message",
+}
+"""Parts that are not compared with anything."""
 
 _TURN_SHIFT: Final = 32
 _FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
 _ALL_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
-_REQUEST_UID: Final = int(opamp.AgentToServerFlags_RequestInstanceUid)
+_TELLS_COMPONENTS: Final = int(opamp.AgentCapabilities_ReportsAvailableComponents)
+_UNSET: Final = int(opamp.RemoteConfigStatuses_UNSET)
 _FAILED: Final = int(opamp.RemoteConfigStatuses_FAILED)
+_ASKS: Final = 5
+"""Gaps in a row that are each answered with ReportFullState; after that it is asked now and then."""
+
+_NOT_YET: Final = bytes(200)
+"""No message begins so: the fast path is closed until the agent was told what this server can do."""
+
+_FRESH_STARTS: Final = (0, 1)
+"""Where an agent that begins anew begins to count."""
+
+_MAX_CSR: Final = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -100,7 +82,10 @@ class Rules:
     max_attributes: int = 1_000
     max_config_files: int = 100
     max_entries: int = 5_000
-    """Most components, package statuses or health children in one message."""
+    max_capabilities: int = 100
+    """Most of each in one message; see messages.Bounds."""
+
+    greeting: answers.Greeting = field(default_factory=answers.Greeting)
 
 
 @dataclass(frozen=True)
@@ -116,21 +101,53 @@ class Memory:
     digests: bytes = NOTHING
     reported_hash: bytes = b""
     desired: bytes = b""
+    customs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Step:
     """What one message led to."""
 
-    reply: bytes
-    """A ServerToAgent, serialised."""
-
+    uid: bytes
     facts: list[Fact] = field(default_factory=list)
-    asked: bool = False
-    """The answer asks for the full state."""
+    flags: int = 0
+    """Of ServerToAgent."""
+
+    greeting: bytes = b""
+    """What this server can do, in the first answer that is no error."""
+
+    error: bytes = b""
+    """The whole answer, if it is an error: it carries nothing else."""
 
     goodbye: bool = False
     """The agent said it is leaving; its session is over."""
+
+    csr: bytes | None = None
+    """It asks for a certificate."""
+
+    doubtful: bool = False
+    """It reports a remote config nobody here has heard of: what it should run is to be looked up."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether the answer asks for the full state."""
+        return bool(self.flags & _FULL_STATE) and not self.error
+
+    @property
+    def bare(self) -> bool:
+        """Whether the answer says nothing that a command may not stand beside."""
+        return not self.error and not self.flags
+
+    @property
+    def reply(self) -> bytes:
+        """A ServerToAgent, serialised."""
+        return self.answer()
+
+    def answer(self, parts: bytes = b"", flags: int = 0) -> bytes:
+        """Write the ServerToAgent with more to say; an error says nothing more."""
+        if self.error:
+            return self.error
+        return b"".join((answers.acknowledge(self.uid), number(6, self.flags | flags), self.greeting, parts))
 
 
 class Session:
@@ -138,18 +155,22 @@ class Session:
 
     __slots__ = (
         "_asked_at",
+        "_asks",
         "_components_asked",
         "_made",
+        "_settings",
         "ack_frame",
         "capabilities",
         "caps_suffix",
         "closed",
         "credential_id",
+        "customs",
         "desired",
         "digests",
         "epoch",
         "greeted",
         "held",
+        "labels",
         "offered_at",
         "offered_hash",
         "prefix",
@@ -157,10 +178,12 @@ class Session:
         "reported_hash",
         "rules",
         "sequence_num",
+        "served",
         "tenant_id",
         "transport",
         "turn",
         "uid",
+        "withheld",
     )
 
     def __init__(
@@ -172,6 +195,8 @@ class Session:
         *,
         remote_address: str = "",
         credential_id: str = "",
+        labels: tuple[tuple[str, str], ...] = (),
+        withheld: bool = False,
     ) -> None:
         self.rules = rules
         self.tenant_id = tenant_id
@@ -179,6 +204,9 @@ class Session:
         self.transport = transport
         self.remote_address = remote_address
         self.credential_id = credential_id
+        self.labels = labels
+        self.withheld = withheld
+        self.customs: tuple[str, ...] = ()
         self.capabilities = 0
         self.sequence_num = 0
         self.epoch = 0
@@ -188,13 +216,16 @@ class Session:
         self.reported_hash = b""
         self.offered_hash = b""
         self.offered_at = 0.0
+        self.served = b""
         self.greeted = False
         self.closed = False
         self.held: list[Fact] | None = None
         self._made = 0
         self._asked_at = 0.0
-        self._components_asked = False
-        self.prefix = b"\x00\x0a\x10" + uid + b"\x10"
+        self._asks = 0
+        self._components_asked = b""
+        self._settings: tuple[bytes, float] | None = None
+        self.prefix = _NOT_YET
         self.ack_frame = b"\x82\x13\x00\x0a\x10" + uid
         self.caps_suffix = b""
 
@@ -212,6 +243,7 @@ class Session:
         self.capabilities = memory.capabilities
         self.reported_hash = memory.reported_hash
         self.desired = memory.desired
+        self.customs = memory.customs
         self.sequence_num = -1 if memory.sequence_num is None else memory.sequence_num
         if adopt:
             self.epoch = memory.epoch
@@ -242,31 +274,26 @@ class Session:
         Returns:
             The answer, which is never missing, and the facts in order.
         """
-        flags = self._follow(message, now)
-        step = Step(b"", asked=bool(flags))
-        if message.capabilities and message.capabilities != self.capabilities:
-            changed = bool(self.greeted)
+        step = Step(message.instance_uid, flags=self._follow(message, now))
+        changed = self.greeted and message.capabilities not in (0, self.capabilities)
+        if message.capabilities:
             self._set_capabilities(message.capabilities)
-        else:
-            changed = False
-        first = not self.greeted
-        if first:
+        if not self.greeted:
             self.greeted = True
             self._set_capabilities(self.capabilities)
             if not self.turn:
                 step.facts.append(self.introduce(time_unix_nano))
         try:
-            flags |= self._statuses(message, step, time_unix_nano, changed=changed)
+            step.flags |= self._statuses(message, step, time_unix_nano, changed=changed)
         except BadMessage as error:
-            step.reply = answers.error(message.instance_uid, answers.BAD_REQUEST, str(error))
+            step.error = answers.error(message.instance_uid, answers.BAD_REQUEST, str(error))
+            step.csr = None
+            self._asked_at = 0.0
         else:
-            step.reply = b"".join(
-                (
-                    answers.acknowledge(self.uid),
-                    number(6, flags),
-                    answers.CAPABILITIES if first else b"",
-                )
-            )
+            if self.prefix is _NOT_YET:
+                # An error answer may carry no capabilities: the first one that is none does.
+                self.prefix = b"\x00\x0a\x10" + self.uid + b"\x10"
+                step.greeting = self.rules.greeting.part
         if message.HasField("agent_disconnect"):
             step.goodbye = True
             step.facts.append(self.over("agent disconnect", time_unix_nano))
@@ -275,7 +302,13 @@ class Session:
     def introduce(self, time_unix_nano: int) -> Fact:
         """Say that the agent is connected; the first fact of its epoch, said again only if that may be lost."""
         body = facts.connected(
-            self.rules.gateway_id, self.transport, self.remote_address, self.capabilities, self.credential_id
+            self.rules.gateway_id,
+            self.transport,
+            self.remote_address,
+            self.capabilities,
+            self.credential_id,
+            labels=self.labels,
+            withheld=self.withheld,
         )
         return Fact(self, facts.CONNECTED, body, time_unix_nano)
 
@@ -288,37 +321,75 @@ class Session:
         """Drop every digest, so that whatever the agent says next is published."""
         self.digests = NOTHING
 
+    def forget_components(self) -> None:
+        """Drop the digest of the components, so that they are published when the agent tells them again."""
+        self._learn(_COMPONENTS, _UNKNOWN)
+
+    def takes(self, kind: int, capability: str = "") -> bool:
+        """
+        Say whether an offer of *kind* may be sent to the agent as it is now.
+
+        Args:
+            kind: An OfferKind.
+
+            capability: Of a custom message.
+        """
+        if self.withheld and kind not in _EVEN_WITHHELD:
+            return False
+        if kind == facts_pb2.OFFER_KIND_CUSTOM_MESSAGE:
+            return capability in self.customs
+        return accepts(self.capabilities, kind)
+
     def wanted(self) -> bytes:
         """Hash of the remote config the first answer should carry; empty = none."""
         desired = self.desired
         if not desired or desired == self.reported_hash:
             return b""
-        return desired if accepts(self.capabilities, facts_pb2.OFFER_KIND_REMOTE_CONFIG) else b""
+        return desired if self.takes(facts_pb2.OFFER_KIND_REMOTE_CONFIG) else b""
 
-    def just_offered(self, content_hash: bytes, now: float) -> bool:
-        """Say whether this remote config left for the agent a moment ago, so that once more is too much."""
-        return content_hash == self.offered_hash and now - self.offered_at < self.rules.offer_repeat_seconds
+    def just_offered(self, kind: int, content_hash: bytes, now: float) -> bool:
+        """Say whether this very thing left for the agent a moment ago, so that once more is too much."""
+        if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
+            offered, at = self.offered_hash, self.offered_at
+        elif kind == facts_pb2.OFFER_KIND_CONNECTION_SETTINGS and self._settings is not None:
+            offered, at = self._settings
+        else:
+            return False
+        return content_hash == offered and now - at < self.rules.offer_repeat_seconds
 
     def delivered(self, kind: int, content_hash: bytes, offer_id: str, now: float, time_unix_nano: int) -> Fact:
         """Note that an offer left; what the agent says of remote config from now on is news, even the same words."""
         if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
-            self.offered_hash = content_hash
+            self.offered_hash = self.served = content_hash
             self.offered_at = now
             self._learn(_STATUS_SLOT, _UNKNOWN)
+        elif kind == facts_pb2.OFFER_KIND_CONNECTION_SETTINGS:
+            self._settings = (content_hash, now)
+            self._learn(_SETTINGS_SLOT, _UNKNOWN)
         body = facts.offer_delivered(kind, content_hash, offer_id)
         return Fact(self, facts.OFFER_DELIVERED, body, time_unix_nano, variant=kind)
 
     def _follow(self, message: opamp.AgentToServer, now: float) -> int:
-        """Follow sequence_num; ask for the full state after a gap, once per gap and never in a loop."""
-        expected = self.sequence_num + 1
-        got = message.sequence_num
+        """
+        Follow sequence_num; ask for the full state after each gap, but not for ever.
+
+        An agent that does not count (always 0), or begins anew and tells everything, has lost nothing.
+        """
+        last, got = self.sequence_num, message.sequence_num
         self.sequence_num = got
-        has_description = message.HasField("agent_description")
-        # A first message that describes its agent is complete enough, whatever it counts from.
-        lost = got != expected and (self.greeted or not has_description)
-        if not lost and (has_description or self.described):
-            self._asked_at = 0.0
-            return 0
+        described = message.HasField("agent_description")
+        lost = got != last + 1 and not got == last == 0
+        if lost and not self.greeted and described and (last < 0 or got in _FRESH_STARTS):
+            lost = False
+        if not lost:
+            self._asks = 0
+            if described or self.described:
+                self._asked_at = 0.0
+                return 0
+        elif self._asks < _ASKS:
+            self._asks += 1
+            self._asked_at = now or 1e-9
+            return _FULL_STATE
         if self._asked_at and now - self._asked_at < self.rules.ask_again_seconds:
             return 0
         self._asked_at = now or 1e-9
@@ -346,27 +417,55 @@ class Session:
             if part is not None:
                 told.append(Fact(self, kind, delimited(1, part[0]), time_unix_nano, slots=part[1]))
         if message.HasField("remote_config_status"):
-            self._config_status(message.remote_config_status)
+            self._config_status(message.remote_config_status, step)
         flags = 0
         if message.HasField("available_components"):
             flags = self._components(message.available_components, step, time_unix_nano, refused)
-        for name, kind in _EVENTS:
-            if message.HasField(name):
-                body = getattr(message, name).SerializeToString()
-                if len(body) > self.rules.max_fact_bytes:
-                    refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
-                else:
-                    told.append(Fact(self, kind, delimited(1, body), time_unix_nano))
+        if message.HasField("connection_settings_request"):
+            self._request(message.connection_settings_request, step, time_unix_nano, refused)
+        if message.HasField("custom_message"):
+            self._event(message.custom_message, facts.CUSTOM_MESSAGE_RECEIVED, step, time_unix_nano, refused)
         if refused:
             raise BadMessage("; ".join(refused))
         return flags
+
+    def _event(self, part: Message, kind: int, step: Step, time_unix_nano: int, refused: list[str]) -> bool:
+        """Publish a part that is said once and not compared with anything; False when it is too large."""
+        body = part.SerializeToString()
+        if len(body) > self.rules.max_fact_bytes:
+            refused.append(f"{_SAID_ONCE[kind]} is larger than {self.rules.max_fact_bytes} bytes")
+            return False
+        step.facts.append(Fact(self, kind, delimited(1, body), time_unix_nano))
+        return True
+
+    def _request(
+        self, request: opamp.ConnectionSettingsRequest, step: Step, time_unix_nano: int, refused: list[str]
+    ) -> None:
+        """Take a request for a certificate; a request for nothing is no fault."""
+        if not request.HasField("opamp"):
+            return
+        csr = request.opamp.certificate_request.csr
+        if not csr:
+            refused.append("connection_settings_request.opamp needs a certificate_request with a csr")
+        elif len(csr) > _MAX_CSR:
+            refused.append(f"the csr is larger than {_MAX_CSR} bytes")
+        elif self._event(
+            request,
+            facts.CONNECTION_SETTINGS_REQUESTED,
+            step,
+            time_unix_nano,
+            refused,
+        ):
+            step.csr = csr
 
     def _identity(
         self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, refused: list[str], *, changed: bool
     ) -> None:
         """Publish description, capabilities and custom capabilities together if any of them is new."""
         description = self._part(message, _DESCRIPTION, refused)
-        custom = self._part(message, _CUSTOM, refused)
+        custom = self._part(message, CUSTOM, refused)
+        if custom is not None:
+            self.customs = shared(message.custom_capabilities.capabilities)
         if description is None and custom is None and not changed:
             return
         together = [(description, custom)]
@@ -397,7 +496,7 @@ class Session:
         if len(body) > self.rules.max_fact_bytes:
             refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
             return None
-        digest = sha256(body).digest()[:DIGEST]
+        digest = digest_of(body)
         if not self._learn(slot, digest):
             return None
         return body, ((slot, digest),)
@@ -411,8 +510,11 @@ class Session:
         self.digests = known[:at] + digest + known[at + DIGEST :]
         return True
 
-    def _config_status(self, status: opamp.RemoteConfigStatus) -> None:
+    def _config_status(self, status: opamp.RemoteConfigStatus, step: Step) -> None:
         reported = self.reported_hash = status.last_remote_config_hash
+        if reported not in (self.offered_hash, self.desired) and status.status != _FAILED:
+            # Words without a hash are about what was offered, unless they say that there never was anything.
+            step.doubtful = bool(reported) or status.status == _UNSET
         if status.status == _FAILED or (reported and reported != self.offered_hash):
             # It runs something else by now: what was offered may be offered again at once.
             self.offered_hash = b""
@@ -437,56 +539,9 @@ class Session:
                 )
             return 0
         at = _COMPONENTS * DIGEST
-        if self.digests[at : at + DIGEST] == digest or self._components_asked:
+        if self.digests[at : at + DIGEST] == digest or self._components_asked == digest:
             return 0
-        self._components_asked = True
+        if not self.capabilities & _TELLS_COMPONENTS:
+            return 0
+        self._components_asked = digest
         return _ALL_COMPONENTS
-
-
-def parse(data: bytes) -> opamp.AgentToServer:
-    """
-    Read an AgentToServer whose uid has the right length.
-
-    Raises:
-        BadMessage: Not protobuf, or instance_uid is not 16 bytes; `uid` on it says what was received.
-    """
-    try:
-        message = opamp.AgentToServer.FromString(data)
-    except DecodeError as error:
-        text = "the message is not a readable AgentToServer"
-        raise BadMessage(text) from error
-    if len(message.instance_uid) != UID_LENGTH:
-        refused = BadMessage(f"instance_uid must be {UID_LENGTH} bytes, got {len(message.instance_uid)}")
-        refused.uid = message.instance_uid
-        raise refused
-    return message
-
-
-def wants_uid(message: opamp.AgentToServer) -> bool:
-    """Say whether the agent asks to be given an instance_uid."""
-    return bool(message.flags & _REQUEST_UID)
-
-
-def fault_of(name: str, part: Any, rules: Rules) -> str | None:
-    """Say what there is absurdly much of in one part, before anything walks it; None = nothing."""
-    match name:
-        case "agent_description":
-            what, limit = "attributes", rules.max_attributes
-            count = len(part.identifying_attributes) + len(part.non_identifying_attributes)
-        case "effective_config":
-            what, limit = "config files", rules.max_config_files
-            count = len(part.config_map.config_map)
-        case "health":
-            what, limit, count = "health components", rules.max_entries, len(part.component_health_map)
-        case "package_statuses":
-            what, limit, count = "package statuses", rules.max_entries, len(part.packages)
-        case "available_components":
-            what, limit, count = "components", rules.max_entries, len(part.components)
-        case _:
-            return None
-    return f"too many {what}: {count}, at most {limit} are taken" if count > limit else None
-
-
-def digest_of(body: bytes) -> bytes:
-    """Digest one part."""
-    return sha256(body).digest()[:DIGEST]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from opamp_gateway.authority import door_context
 from opamp_gateway.errors import ConfigurationRefused
 from opamp_gateway.limits import Limits
 from servicekit.settings import ServiceSettings
@@ -36,11 +39,18 @@ class Settings(ServiceSettings):
     ] = "gateway"
     authentication: Annotated[
         Literal["token", "open"],
-        Field(description="token: agents need an enrolment token; open: anybody may connect, on loopback only."),
+        Field(
+            description="token: agents need an enrolment token, their own credential or a client certificate; "
+            "open: anybody may connect, on loopback only."
+        ),
     ] = "token"
     allow_open_to_network: Annotated[
         bool, Field(description="Let authentication=open serve an address other machines can reach.")
     ] = False
+    custom_capabilities: Annotated[
+        tuple[str, ...],
+        Field(description="Custom capabilities announced to agents, e.g. com.example.inventory; separated by commas."),
+    ] = ()
     workers: Annotated[
         int, Field(ge=1, le=64, description="Processes that share the port, each a gateway of its own.")
     ] = 1
@@ -48,8 +58,23 @@ class Settings(ServiceSettings):
     backlog: Annotated[int, Field(ge=1, description="Connections the kernel may hold before they are accepted.")] = 4096
 
     max_message_bytes: Annotated[
-        int, Field(ge=1024, le=64 * 1024 * 1024, description="Largest message, inflated, in either direction.")
+        int, Field(ge=1024, le=64 * 1024 * 1024, description="Largest WebSocket message of an agent, inflated.")
     ] = 4 * 1024 * 1024
+    max_body_bytes: Annotated[
+        int,
+        Field(ge=1024, le=64 * 1024 * 1024, description="Largest request body, as it comes and inflated."),
+    ] = 4 * 1024 * 1024
+    max_outgoing_bytes: Annotated[
+        int,
+        Field(ge=1024, le=64 * 1024 * 1024, description="Largest WebSocket message sent, before compression."),
+    ] = 64 * 1024 * 1024
+    max_answer_bytes: Annotated[
+        int,
+        Field(ge=1024, le=64 * 1024 * 1024, description="Largest plain HTTP answer, before compression."),
+    ] = 64 * 1024 * 1024
+    compression: Annotated[
+        bool, Field(description="Agree to permessage-deflate where an agent offers it; off: it is declined.")
+    ] = True
     max_frames: Annotated[int, Field(ge=1, description="Most frames one WebSocket message may come in.")] = 4096
     message_seconds: Annotated[
         float, Field(gt=0, description="How long one WebSocket message may take from its first byte to its last.")
@@ -71,6 +96,9 @@ class Settings(ServiceSettings):
     max_uid_changes: Annotated[
         int, Field(ge=1, description="Changes of instance_uid after which a WebSocket is closed.")
     ] = 8
+    max_agents_per_socket: Annotated[
+        int, Field(ge=1, description="Agents that may share one WebSocket, as behind a proxy.")
+    ] = 1_000
     ping_after_seconds: Annotated[float, Field(gt=0, description="Silence after which a socket is pinged.")] = 20.0
     pong_seconds: Annotated[float, Field(gt=0, description="How long a pinged socket may stay silent.")] = 20.0
     clone_seconds: Annotated[
@@ -86,6 +114,21 @@ class Settings(ServiceSettings):
     trusted_proxies: Annotated[
         tuple[str, ...], Field(description="Networks whose X-Forwarded-For is believed, separated by commas.")
     ] = ()
+    tls_certificate_file: Annotated[
+        str, Field(description="Certificate of the door, PEM with its chain; empty = no TLS here.")
+    ] = ""
+    tls_key_file: Annotated[str, Field(description="Private key of the door's certificate, PEM.")] = ""
+    client_ca_file: Annotated[
+        str,
+        Field(description="Authority of your own whose client certificates are believed beside the platform's, PEM."),
+    ] = ""
+    client_certificate_header: Annotated[
+        str,
+        Field(
+            pattern="^[A-Za-z0-9-]*$",
+            description="Header in which a trusted proxy forwards the client certificate; from others it is ignored.",
+        ),
+    ] = ""
 
     max_connections: Annotated[int, Field(ge=1, description="Most agents this process takes in.")] = 20_000
     connects_per_second: Annotated[float, Field(gt=0, description="Connects let in per second.")] = 2_000.0
@@ -118,9 +161,12 @@ class Settings(ServiceSettings):
     ] = 15.0
     token_cache_seconds: Annotated[
         float,
-        Field(ge=0, description="How long a good token is used without asking again: a revocation takes as long."),
+        Field(
+            ge=0,
+            description="Longest time a good credential is used without asking again, if a revocation was missed.",
+        ),
     ] = 30.0
-    bad_token_cache_seconds: Annotated[float, Field(ge=0, description="How long a bad token is remembered.")] = 5.0
+    bad_token_cache_seconds: Annotated[float, Field(ge=0, description="How long a bad credential is remembered.")] = 5.0
 
     presence_seconds: Annotated[float, Field(gt=0, description="Time between two beats of presence.")] = 3.0
     lease_seconds: Annotated[int, Field(ge=2, description="How long this gateway's lease lasts in Redis.")] = 10
@@ -138,12 +184,51 @@ class Settings(ServiceSettings):
         Raises:
             ConfigurationRefused: A trusted proxy is no network.
         """
-        names = Limits.__dataclass_fields__.keys() - {"trusted_proxies", "content_seconds"}
+        names = Limits.__dataclass_fields__.keys() - {"trusted_proxies", "content_seconds", "certificate_header"}
         try:
             proxies = tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
         except ValueError as error:
             raise ConfigurationRefused(f"{PREFIX}TRUSTED_PROXIES: {error}") from error
-        return Limits(**{name: getattr(self, name) for name in names}, trusted_proxies=proxies)
+        if self.client_certificate_header and not proxies:
+            raise ConfigurationRefused(
+                f"{PREFIX}CLIENT_CERTIFICATE_HEADER is believed from a proxy only: name its network in "
+                f"{PREFIX}TRUSTED_PROXIES."
+            )
+        return Limits(
+            **{name: getattr(self, name) for name in names},
+            trusted_proxies=proxies,
+            certificate_header=self.client_certificate_header.lower(),
+        )
+
+    def door_tls(self) -> ssl.SSLContext | None:
+        """
+        Make the TLS of the door; None = it speaks none.
+
+        Raises:
+            ConfigurationRefused: A file is missing or not what it should be.
+        """
+        if not self.tls_certificate_file and not self.tls_key_file:
+            return None
+        if not self.tls_certificate_file or not self.tls_key_file:
+            raise ConfigurationRefused(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE go together: set both")
+        try:
+            return door_context(self.tls_certificate_file, self.tls_key_file, self.client_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationRefused(f"TLS of the door: {error}") from error
+
+    def outside_authority(self) -> bytes:
+        """
+        Read the operator's own authority; empty = there is none.
+
+        Raises:
+            ConfigurationRefused: The file cannot be read.
+        """
+        if not self.client_ca_file:
+            return b""
+        try:
+            return Path(self.client_ca_file).read_bytes()
+        except OSError as error:
+            raise ConfigurationRefused(f"{PREFIX}CLIENT_CA_FILE: {error}") from error
 
     def check_open(self) -> None:
         """

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from opamp_gateway import frames, metrics
-from opamp_gateway.polling import Poll
+from opamp_gateway.poll import Poll
 from opamp_gateway.registry import ask
 
 if TYPE_CHECKING:

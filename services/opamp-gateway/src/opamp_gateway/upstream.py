@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,7 +11,7 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
 from contracts import streams, subjects
-from fleet.events.v1 import facts_pb2, offers_pb2
+from fleet.events.v1 import custom_pb2, facts_pb2, offers_pb2
 from opamp_gateway.errors import BatchTooLarge
 from opamp_gateway.offer_desk import REPLACED
 from opamp_gateway.offers import REPORT_FULL_STATE, Offering
@@ -18,6 +19,7 @@ from servicekit.bus import NoResponders
 from servicekit.errors import ServiceError, Unavailable
 
 if TYPE_CHECKING:
+    from opamp_gateway.facts import Speaker
     from opamp_gateway.gateway import Gateway
     from opamp_gateway.registry import Registry
     from servicekit.bus import Bus
@@ -136,6 +138,15 @@ class StreamWatch:
                 return False
         self._created = state.created
         return True
+
+
+async def spread(bus: Bus, gateway_id: str, speaker: Speaker, body: bytes) -> None:
+    """Say a custom message to whoever talks with agents now; the fact is the stored copy, so nothing is repeated."""
+    heard = custom_pb2.CustomMessageHeard(tenant_id=speaker.tenant_id, instance_uid=speaker.uid, gateway_id=gateway_id)
+    heard.at.GetCurrentTime()
+    heard.message.CopyFrom(facts_pb2.CustomMessageReceived.FromString(body).message)
+    with contextlib.suppress(ServiceError):
+        await bus.publish(subjects.custom(speaker.tenant_id, speaker.uid), heard.SerializeToString())
 
 
 async def start_over(gateway: Gateway) -> None:

@@ -1,52 +1,48 @@
 """
-One agent's WebSocket after the upgrade: bytes in, bytes out, no task and no timer of its own.
+One agent's WebSocket after the upgrade, or several agents' behind a proxy.
 
-Heartbeats are answered in data_received without an object being made. Everything slower than that, deadlines
-and pings included, is done for all sockets together by the sweeper.
+Heartbeats are answered in data_received without an object being made. What a connection is, apart from who speaks
+over it, is in wire.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
 from websockets.speedups import apply_mask
 
-from contracts.framing import HEADER, BadFrameError, strip_header
-from opamp_gateway import answers, frames, metrics
-from opamp_gateway.errors import BadMessage, FrameViolation
+from contracts.framing import BadFrameError, strip_header
+from opamp_gateway import admission, answers, frames, inquiries, metrics
+from opamp_gateway.errors import BadMessage
 from opamp_gateway.heartbeat import is_beat
-from opamp_gateway.limits import earned
-from opamp_gateway.offers import REPORT_FULL_STATE, Mailbox
+from opamp_gateway.messages import parse, wants_uid
+from opamp_gateway.offers import REPORT_COMPONENTS, REPORT_FULL_STATE, Mailbox
+from opamp_gateway.passengers import Passenger
 from opamp_gateway.reception import rename, welcome
-from opamp_gateway.session import WEBSOCKET, parse, wants_uid
+from opamp_gateway.session import WEBSOCKET
+from opamp_gateway.wire import CODES, TRY_AGAIN_LATER, Wire
 
 if TYPE_CHECKING:
+    import asyncio
+
     from opamp.v1 import opamp_pb2 as opamp
     from opamp_gateway.connections import Holder
+    from opamp_gateway.credentials import Credential
     from opamp_gateway.gateway import Gateway
     from opamp_gateway.offers import Offering
-    from opamp_gateway.session import Session
-    from opamp_gateway.tokens import Credential
+    from opamp_gateway.session import Session, Step
 
 log = structlog.get_logger()
 
 _PLAIN_BINARY = 0x82
-_CLOSE_FRAME = 0x88
 _SHORTEST = 7
 _LONGEST = 131
 _LENGTH_OF_SHORT = 122
 """Second byte of a masked frame of n ≤ 125 bytes is 128 + n, and the frame is n + 6 bytes long."""
 
-_MAX_WAITING = 64
-"""Messages one agent may send before its first one is answered."""
 
-_CLOSE_SECONDS = 2.0
-_TRY_AGAIN_LATER = 1013
-
-
-class WebSocket(asyncio.Protocol):
+class WebSocket(Wire):
     """
     One open WebSocket.
 
@@ -58,54 +54,29 @@ class WebSocket(asyncio.Protocol):
         remote_address: The peer as host:port.
 
         credential: What let it in.
+
+        window_bits: Of permessage-deflate, as agreed; 0 = not agreed.
     """
 
-    __slots__ = (
-        "_bad",
-        "_changes",
-        "_credit",
-        "_earned_at",
-        "_gateway",
-        "_mailbox",
-        "_parser",
-        "_paused",
-        "_probe",
-        "_reason",
-        "_transport",
-        "_waiting",
-        "_waiting_bytes",
-        "credential",
-        "heard",
-        "last_heard",
-        "pinged_at",
-        "remote_address",
-        "session",
-    )
+    __slots__ = ("_bad", "_changes", "_mailbox", "companions", "credential", "session")
 
     def __init__(
-        self, gateway: Gateway, transport: asyncio.Transport, remote_address: str, credential: Credential
+        self,
+        gateway: Gateway,
+        transport: asyncio.Transport,
+        remote_address: str,
+        credential: Credential,
+        window_bits: int = 0,
     ) -> None:
-        now = gateway.now()
-        self._gateway = gateway
-        self._transport = transport
-        self.remote_address = remote_address
+        super().__init__(gateway, transport, remote_address, window_bits)
         self.credential = credential
         self.session: Session | None = None
-        self.heard = False
-        self.last_heard = now
-        self.pinged_at = 0.0
-        self._credit = gateway.limits.message_burst
-        self._earned_at = now
-        self._parser: frames.FrameParser | None = None
-        self._waiting: list[bytes] | None = None
-        self._waiting_bytes = 0
+        self.companions: dict[bytes, Passenger] | None = None
+        """Further agents, by uid; None = there never were any."""
+
         self._mailbox: Mailbox | None = None
-        self._probe: asyncio.Future[bool] | None = None
-        self._reason = ""
-        self._paused = False
         self._bad = 0
         self._changes = 0
-        transport.set_write_buffer_limits(high=gateway.limits.write_buffer_bytes)
         gateway.sockets.add(self)
 
     # What the transport tells.
@@ -120,6 +91,7 @@ class WebSocket(asyncio.Protocol):
             and self._parser is None
             and (session := self.session) is not None
             and self._credit > 0
+            and self._waiting is None
             and not self._reason
         ):
             payload = apply_mask(data[6:], data[2:6])
@@ -148,105 +120,67 @@ class WebSocket(asyncio.Protocol):
         self._reason = self._reason or "connection lost"
         self._parser = self._waiting = self._mailbox = None
 
-    def eof_received(self) -> bool:
-        """Close our half as well."""
-        return False
-
-    def pause_writing(self) -> None:
-        """Stop listening to a peer that does not read; the sweeper's patience with it is limited."""
-        if not self._paused:
-            self._paused = True
-            self._gateway.slow[self] = self._gateway.now() + self._gateway.limits.slow_reader_seconds
-            self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Deliver what waited, and listen again."""
-        if not self._paused:
-            return
-        self._paused = False
-        self._gateway.slow.pop(self, None)
-        if self._reason:
-            return
-        self._transport.resume_reading()
-        mailbox, self._mailbox = self._mailbox, None
-        while mailbox:
-            for offering in mailbox.take():
-                self.deliver(offering)
-
     # What the gateway asks of a holder.
 
-    def deliver(self, offering: Offering) -> None:
+    def deliver(self, offering: Offering) -> bool:
         """Tell the agent at once, or as soon as it reads again."""
         session = self.session
         if session is None or self._reason:
-            return
-        if self._paused:
+            return False
+        if self.paused:
             self._mailbox = self._mailbox or Mailbox()
-            self._mailbox.put(offering)
-            return
+            return self._mailbox.put(offering)
+        return self.tell(session, offering)
+
+    def tell(self, session: Session, offering: Offering) -> bool:
+        """Write an offer to one of the socket's agents, which takes it as it is now, or it is not told."""
         gateway = self._gateway
         now = gateway.now()
+        if not session.takes(offering.kind, offering.capability):
+            return False
         if offering.kind == REPORT_FULL_STATE:
             session.forget()
-            self._transport.write(offering.frame_for(session.uid))
-            return
-        if not session.just_offered(offering.content_hash, now):
-            if offering.size > gateway.limits.max_message_bytes:
+        elif offering.kind == REPORT_COMPONENTS:
+            session.forget_components()
+        if not session.just_offered(offering.kind, offering.content_hash, now):
+            if offering.size > gateway.limits.max_outgoing_bytes:
                 metrics.OVERSIZE.inc()
                 log.warning("offer_too_large", bytes=offering.size)
-                return
-            self._transport.write(offering.frame_for(session.uid))
-        fact = session.delivered(offering.kind, offering.content_hash, offering.offer_id, now, gateway.stamp())
-        gateway.publisher.add((fact,))
+                return False
+            if self._window_bits:
+                self._write(offering.payload_for(session.uid)[1:])
+            else:
+                self._transport.write(offering.frame_for(session.uid))
+        if not offering.flag:
+            fact = session.delivered(offering.kind, offering.content_hash, offering.offer_id, now, gateway.stamp())
+            gateway.publisher.add((fact,))
+        return True
 
     def end(self, reason: str) -> None:
-        """End the session and close the socket."""
-        self.close(_CODES.get(reason, frames.NORMAL), reason)
+        """End the session and close the socket, unless it carries others."""
+        if self.companions:
+            self.leave(self, reason)
+        else:
+            self.close(CODES.get(reason, frames.NORMAL), reason)
 
-    async def answers(self, seconds: float) -> bool:
-        """Ping and say whether the peer gave a sign of life in time."""
-        if self._reason:
-            return False
-        if self._probe is None:
-            self._probe = asyncio.get_running_loop().create_future()
-            self._transport.write(frames.frame(frames.PING, b""))
-        try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(self._probe)
-        except TimeoutError:
-            return False
+    # What passengers ask of their socket.
 
-    def ping(self) -> None:
-        """Ask for a sign of life; the sweeper waits for it."""
-        self.pinged_at = self._gateway.now()
-        self._transport.write(frames.frame(frames.PING, b""))
+    def board(self, passenger: Passenger, session: Session) -> None:
+        """Carry a further agent from now on."""
+        self.companions = self.companions or {}
+        self.companions[session.uid] = passenger
+        self._gateway.heard(self)
 
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye with *code*; the peer has a moment to say it too."""
-        if self._reason:
+    def leave(self, holder: Holder, reason: str) -> None:
+        """End the session of one agent; the socket stays open for the others."""
+        session = holder.session
+        if session is None:
             return
-        metrics.CLOSED.labels(reason).inc()
-        self._part(reason)
-        self._reason = reason
-        self._drop_unfinished()
-        self._transport.write(frames.close_frame(code, reason))
-        self._gateway.closing[self] = self._gateway.now() + _CLOSE_SECONDS
-
-    def abort(self, reason: str) -> None:
-        """Drop the socket without waiting for anything."""
-        if not self._reason:
-            metrics.CLOSED.labels(reason).inc()
-            self._part(reason)
-            self._reason = reason
-        self._drop_unfinished()
-        self._transport.abort()
+        if self.companions is not None:
+            self.companions.pop(session.uid, None)
+        self._gateway.ended(holder, session.over(reason, self._gateway.stamp()))
 
     # What reception asks of a newcomer.
-
-    @property
-    def gone(self) -> bool:
-        """Whether the socket is closed or closing."""
-        return bool(self._reason)
 
     @property
     def holder(self) -> Holder:
@@ -258,153 +192,129 @@ class WebSocket(asyncio.Protocol):
         """It is a WebSocket."""
         return WEBSOCKET
 
-    def welcomed(self, reply: bytes) -> None:
+    def welcomed(self, session: Session, step: Step, parts: bytes) -> None:
         """Send the first answer, then handle what came meanwhile."""
-        self._say(reply)
+        if not self._answer_later(session, step, parts):
+            self._write(step.answer(parts))
+            self._go_on()
+
+    def renamed(self, answer: tuple[bytes, bytes]) -> None:
+        """Send an answer that opens no session."""
+        self.put_off(answer[0])
+
+    def put_off(self, reply: bytes) -> None:
+        """Send an error; the agent may try again over this socket."""
+        self._write(reply)
         self._go_on()
 
-    def renamed(self, reply: bytes) -> None:
-        """Send an answer that opens no session."""
-        self.welcomed(reply)
+    def refused(self, uid: bytes, sentence: str) -> None:
+        """Say why, and close; agents that came in over this socket stay."""
+        self._write(answers.error(uid, answers.BAD_REQUEST, sentence))
+        if self.session is None and not self.companions:
+            self.close(frames.POLICY, "unauthorised")
+            return
+        self._count_bad("refused")
+        self._go_on()
 
     # The ordinary road.
 
-    def _feed(self, data: bytes) -> None:
-        if self._reason:
-            # Closing: only the peer's Close still matters, and it hardly ever comes in pieces.
-            if data[0] == _CLOSE_FRAME:
-                self._transport.close()
-            return
-        parser = self._parser
-        if parser is None:
-            limits = self._gateway.limits
-            parser = self._parser = frames.FrameParser(limits.max_message_bytes, limits.max_frames)
-        events: list[frames.Event] = []
-        violation: FrameViolation | None = None
-        try:
-            parser.feed(data, events)
-        except FrameViolation as error:
-            violation = error
-        for opcode, payload in events:
-            if self.gone:
-                return
-            self._event(opcode, payload)
-        if self.gone:
-            return
-        if violation is not None:
-            log.debug("frame_violation", peer=self.remote_address, code=violation.code, reason=violation.reason)
-            self.close(violation.code, "protocol error")
-        else:
-            if parser.idle:
-                self._parser = None
-            self._account(anew=any(opcode in (frames.BINARY, frames.TEXT) for opcode, _ in events))
-
-    def _account(self, *, anew: bool) -> None:
-        """Tell the ledger what is held back here; over the budget, whoever holds most is sent off."""
-        gateway, parser = self._gateway, self._parser
-        size = self._waiting_bytes + (parser.held if parser is not None else 0)
-        deadline = None if parser is None else gateway.now() + gateway.limits.message_seconds
-        gateway.unfinished.note(self, size, deadline, anew=anew)
-        while gateway.unfinished.total > gateway.limits.max_unfinished_bytes:
-            metrics.REFUSED.labels("unfinished").inc()
-            gateway.unfinished.take_largest().close(_TRY_AGAIN_LATER, "protocol error")
-
-    def _drop_unfinished(self) -> None:
-        self._parser = self._waiting = None
-        self._waiting_bytes = 0
-        self._gateway.unfinished.forget(self)
-
-    def _event(self, opcode: int, payload: bytes) -> None:
-        self._gateway.heard(self)
-        self.pinged_at = 0.0
-        if self._probe is not None:
-            if not self._probe.done():
-                self._probe.set_result(True)
-            self._probe = None
-        if not self._may_speak():
-            return
-        if opcode == frames.BINARY:
-            self._gateway.tally.websocket_messages += 1
-            if self._waiting is None:
-                self._message(payload)
-            elif self._may_wait(payload):
-                self._waiting.append(payload)
-                self._waiting_bytes += len(payload)
-            else:
-                self._refuse_for_now(self.session.uid if self.session else b"")
-        elif opcode == frames.PING:
-            self._transport.write(frames.frame(frames.PONG, payload))
-        elif opcode == frames.CLOSE:
-            self._part("connection closed")
-            self._reason = "connection closed"
-            self._drop_unfinished()
-            self._transport.write(frames.frame(frames.CLOSE, payload[:2]))
-            self._transport.close()
-        elif opcode == frames.TEXT:
-            self.close(frames.UNSUPPORTED, "protocol error")
-
-    def _may_wait(self, payload: bytes) -> bool:
-        """Say whether one more message may wait for the first answer: so many, and one message's worth of bytes."""
-        most = self._gateway.limits.max_message_bytes
-        count = len(self._waiting) if self._waiting is not None else 0
-        return count < _MAX_WAITING and self._waiting_bytes + len(payload) <= most
-
-    def _may_speak(self) -> bool:
-        """Spend credit; an agent that has none left is told to come back later, and closed."""
-        if self._credit > 0:
-            self._credit -= 1
-            return True
-        limits, now = self._gateway.limits, self._gateway.now()
-        credit = earned(limits.messages_per_second, limits.message_burst, self._earned_at, now)
-        if credit:
-            self._credit = credit - 1
-            self._earned_at = now
-            return True
-        self._refuse_for_now(self.session.uid if self.session else b"")
-        return False
-
-    def _refuse_for_now(self, uid: bytes) -> None:
-        metrics.REFUSED.labels("message rate").inc()
-        self._say(answers.error(uid, answers.UNAVAILABLE, "too many messages", 30.0))
-        self.close(_TRY_AGAIN_LATER, "protocol error")
-
     def _message(self, payload: bytes) -> None:
+        session = self.session
+        if session is not None and is_beat(session, payload):
+            # It came compressed, in pieces, or with others.
+            self._gateway.tally.heartbeats += 1
+            self._write(session.ack_frame[3:])
+            return
+        self._gateway.tally.websocket_messages += 1
+        uid = session.uid if session is not None else b""
         try:
             data = strip_header(payload, accept_headerless=True)
         except BadFrameError as error:
-            self._refuse(self.session.uid if self.session else b"", str(error), "framing")
+            self._refuse(uid, str(error), "framing")
             return
         try:
             message = parse(data)
         except BadMessage as error:
-            self._refuse(error.uid or (self.session.uid if self.session else b""), str(error), "message")
+            self._refuse(error.uid or uid, str(error), "message")
             return
-        session = self.session
         if wants_uid(message):
-            self._say(rename(message.instance_uid, self._gateway.fresh_uid()))
-        elif session is None or session.uid != message.instance_uid:
-            self._meet(message)
+            self._write(rename(self._gateway, message.instance_uid)[0])
+        elif session is not None and session.uid == message.instance_uid:
+            self._hear(self, session, message)
+        elif self.companions and (passenger := self.companions.get(message.instance_uid)) is not None:
+            if passenger.session is not None:
+                self._hear(passenger, passenger.session, message)
         else:
-            step = session.receive(message, self._gateway.now(), self._gateway.stamp())
-            self._say(step.reply)
-            if step.goodbye:
-                self._gateway.ended(self, *step.facts)
-            else:
-                self._gateway.told(step.facts, asked=step.asked)
+            self._meet(message)
+
+    def _hear(self, holder: Holder, session: Session, message: opamp.AgentToServer) -> None:
+        """Let one of the socket's agents speak."""
+        gateway = self._gateway
+        step = session.receive(message, gateway.now(), gateway.stamp())
+        if step.goodbye:
+            self._write(step.reply)
+            if self.companions is not None and holder is not self:
+                self.companions.pop(session.uid, None)
+            gateway.ended(holder, *step.facts)
+            return
+        gateway.told(step.facts, asked=step.asked)
+        if not self._answer_later(session, step, b""):
+            self._write(step.reply)
+
+    def _answer_later(self, session: Session, step: Step, parts: bytes) -> bool:
+        """Ask first where an answer needs it; what comes meanwhile waits in order. False = nothing to ask."""
+        if not inquiries.are_due(session, step) or session.closed:
+            return False
+        before, self._waiting = self._waiting, self._waiting or []
+        if self._gateway.errands.run(self._inquire(session, step, parts), "inquiry"):
+            return True
+        self._waiting = before
+        if step.csr is not None:
+            step.error = answers.error(step.uid, answers.UNAVAILABLE, "busy", 30.0)
+        return False
+
+    async def _inquire(self, session: Session, step: Step, parts: bytes) -> None:
+        try:
+            parts += await inquiries.make(self._gateway, session, step)
+        finally:
+            # Also when it took too long: the agent is answered.
+            if not self.gone:
+                self._write(step.answer(parts))
+                self._go_on()
 
     def _meet(self, message: opamp.AgentToServer) -> None:
-        """Meet an agent: the first on this socket, or the same under another uid."""
-        if self.session is not None:
+        """Meet an agent: the first on this socket, the same under another uid, or one more."""
+        gateway, uid, session = self._gateway, message.instance_uid, self.session
+        self._waiting = []
+        if session is None and not self.companions:
+            welcome(gateway, self, message)
+            return
+        renamed = gateway.renamed
+        first = renamed.first_of(uid)
+        if session is not None and first != uid and first == renamed.first_of(session.uid):
             self._changes += 1
-            if self._changes > self._gateway.limits.max_uid_changes:
+            if self._changes > gateway.limits.max_uid_changes:
                 self.close(frames.POLICY, "protocol error")
                 return
-            self._part("replaced")
-        self._waiting = []
-        welcome(self._gateway, self, message)
+            # OpAMP "ServerToAgent.agent_identification": the old uid is no second agent.
+            gateway.ended(self, session.over("replaced", gateway.stamp()))
+            welcome(gateway, self, message)
+            return
+        if self.credential.bound_uid and admission.is_foreign(gateway, self.credential, uid):
+            admission.audit_foreign(self.credential, uid, self.remote_address)
+            self._write(answers.error(uid, answers.BAD_REQUEST, admission.OTHER_AGENT))
+            self.close(frames.POLICY, "unauthorised")
+            return
+        refused = gateway.admission.ask(uid.hex(), len(gateway.connections), gateway.now(), gateway.chance())
+        if refused is not None or self._agents() >= gateway.limits.max_agents_per_socket:
+            wait = refused.retry_after_seconds if refused is not None else gateway.admission.retry_after_seconds
+            metrics.REFUSED.labels(refused.gate if refused is not None else "agents per socket").inc()
+            self.put_off(answers.error(uid, answers.UNAVAILABLE, "too many agents just now", float(wait)))
+            return
+        welcome(gateway, self if session is None else Passenger(self), message)
 
     def _go_on(self) -> None:
-        """Handle the messages that came while the first one was looked into."""
+        """Handle the messages that came while an answer was looked for."""
         waiting, self._waiting = self._waiting, None
         self._waiting_bytes = 0
         for index, payload in enumerate(waiting or ()):
@@ -412,7 +322,7 @@ class WebSocket(asyncio.Protocol):
                 return
             self._message(payload)
             if self._is_waiting():
-                # That one changed the uid and is being looked into itself.
+                # That one must be looked into itself.
                 self._waiting = (waiting or [])[index + 1 :]
                 self._waiting_bytes = sum(map(len, self._waiting))
                 break
@@ -422,30 +332,39 @@ class WebSocket(asyncio.Protocol):
     def _is_waiting(self) -> bool:
         return self._waiting is not None
 
+    def _agents(self) -> int:
+        return 1 + len(self.companions or ())
+
     def _refuse(self, uid: bytes, text: str, reason: str) -> None:
+        self._write(answers.error(uid, answers.BAD_REQUEST, text))
+        self._count_bad(reason)
+
+    def _count_bad(self, reason: str) -> None:
         metrics.BAD_MESSAGES.labels(reason).inc()
-        self._say(answers.error(uid, answers.BAD_REQUEST, text))
         self._bad += 1
         if self._bad >= self._gateway.limits.max_bad_messages:
             self.close(frames.POLICY, "protocol error")
 
-    def _say(self, reply: bytes) -> None:
-        if not self._reason:
-            self._transport.write(frames.head(frames.BINARY, len(reply) + 1) + HEADER + reply)
+    def _refuse_for_now(self) -> None:
+        metrics.REFUSED.labels("message rate").inc()
+        uid = self.session.uid if self.session is not None else b""
+        self._write(answers.error(uid, answers.UNAVAILABLE, "too many messages", 30.0))
+        self.close(TRY_AGAIN_LATER, "protocol error")
+
+    def _flush(self) -> None:
+        mailbox, self._mailbox = self._mailbox, None
+        while mailbox:
+            for offering in mailbox.take():
+                self.deliver(offering)
+        for passenger in list((self.companions or {}).values()):
+            passenger.flush()
 
     def _part(self, reason: str) -> None:
-        """End the session, if there is one, with the last fact of its epoch."""
+        """End every session of the socket with the last fact of its epoch."""
+        gateway = self._gateway
+        if self.companions is not None:
+            for passenger in list(self.companions.values()):
+                self.leave(passenger, reason)
         session = self.session
         if session is not None:
-            self._gateway.ended(self, session.over(reason, self._gateway.stamp()))
-
-
-_CODES = {
-    "drain": frames.GOING_AWAY,
-    "replaced": frames.POLICY,
-    "deleted": frames.POLICY,
-    "unauthorised": frames.POLICY,
-    "slow reader": frames.POLICY,
-    "connection lost": frames.GOING_AWAY,
-}
-"""Close code for each reason to end a session; anything else is NORMAL."""
+            gateway.ended(self, session.over(reason, gateway.stamp()))

@@ -1,0 +1,140 @@
+"""
+May this agent stay: what its credential says, and where that is not enough, what agent-state says.
+
+Decided before the first message is answered. Most fleets never come here: a plain token or a credential of its own
+needs no admission, so a reconnect storm asks nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from contracts.ids import format_uid
+from fleet.api.v1 import identity_pb2
+from fleet.events.v1 import facts_pb2
+from opamp_gateway import metrics
+from opamp_gateway.credentials import APPROVED, BARRED
+from opamp_gateway.head import address_of
+from opamp_gateway.offers import CONNECTION_SETTINGS, Offering
+from servicekit.errors import ServiceError, Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    from opamp.v1 import opamp_pb2 as opamp
+    from opamp_gateway.credentials import Credential
+    from opamp_gateway.gateway import Gateway
+
+log = structlog.get_logger()
+
+OTHER_AGENT = "this credential belongs to another agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An agent that may stay."""
+
+    labels: tuple[tuple[str, str], ...] = ()
+    withheld: bool = False
+    """It waits for approval: heard and shown, and offered nothing."""
+
+    settings: Offering | None = None
+    """Connection settings for its first answer."""
+
+
+def by_credential(credential: Credential) -> Admitted:
+    """Tell what the credential alone says."""
+    return Admitted(credential.labels, credential.approval != APPROVED)
+
+
+def is_foreign(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
+    """Say whether *credential* belongs to another agent than *uid*; one that was given *uid* here is the same."""
+    bound = credential.bound_uid
+    return bool(bound) and bound not in (uid, gateway.renamed.first_of(uid))
+
+
+def must_ask(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
+    """Say whether agent-state decides on the first message of *uid*."""
+    if gateway.admit is None:
+        return False
+    # With a credential that names the uid it had before, an agent is known by neither name: ask.
+    return credential.needs_admission or bool(credential.bound_uid and credential.bound_uid != uid)
+
+
+class Knocker(Protocol):
+    """Whoever asks to come in."""
+
+    @property
+    def credential(self) -> Credential:
+        """What let it through the door."""
+        ...
+
+    @property
+    def remote_address(self) -> str:
+        """The peer as host:port."""
+        ...
+
+    @property
+    def transport_kind(self) -> int:
+        """WEBSOCKET or HTTP."""
+        ...
+
+
+async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: opamp.AgentToServer) -> Admitted:
+    """
+    Let agent-state decide.
+
+    Args:
+        gateway: Whose guest it will be.
+
+        knocker: Whoever brings the message.
+
+        capabilities: As far as they are known.
+
+        message: The agent's first.
+
+    Raises:
+        ServiceError: Unauthenticated when it may not stay, with the sentence; Unavailable when nobody can say.
+    """
+    if gateway.admit is None:
+        raise Unavailable("agents cannot be admitted just now", retry_after_seconds=30)
+    credential = knocker.credential
+    request = identity_pb2.AdmitAgentRequest(
+        tenant_id=credential.tenant_id,
+        credential_id=credential.credential_id,
+        instance_uid=message.instance_uid,
+        remote_ip=address_of(knocker.remote_address),
+        capabilities=message.capabilities or capabilities,
+        transport=facts_pb2.Transport.Name(facts_pb2.Transport.ValueType(knocker.transport_kind)),
+        last_connection_settings_hash=message.connection_settings_status.last_connection_settings_hash,
+    )
+    if message.HasField("agent_description"):
+        request.description.CopyFrom(message.agent_description)
+    try:
+        reply = await gateway.admit(request)
+    except ServiceError as error:
+        metrics.ADMISSIONS.labels(str(error.kind)).inc()
+        raise
+    if reply.approval in BARRED:
+        metrics.ADMISSIONS.labels(reply.approval).inc()
+        raise Unauthenticated(f"this agent was {reply.approval}")
+    withheld = (reply.approval or APPROVED) != APPROVED
+    metrics.ADMISSIONS.labels("withheld" if withheld else "admitted").inc()
+    settings: Offering | None = None
+    if reply.connection_settings and not withheld:
+        settings = Offering(CONNECTION_SETTINGS, reply.connection_settings_hash, reply.connection_settings, "")
+    labels = tuple(sorted(reply.labels.items())) or credential.labels
+    return Admitted(labels, withheld, settings)
+
+
+def audit_foreign(credential: Credential, uid: bytes, remote_address: str) -> None:
+    """Leave a record of somebody who speaks for another agent than its credential's."""
+    metrics.REFUSED.labels("binding").inc()
+    log.warning(
+        "credential_of_another_agent",
+        agent_uid=format_uid(uid),
+        bound_uid=format_uid(credential.bound_uid),
+        credential_id=credential.credential_id,
+        peer=remote_address,
+    )
