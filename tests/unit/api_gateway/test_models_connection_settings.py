@@ -24,7 +24,6 @@ METRICS = {"destination_endpoint": "https://t.example.org/v1/metrics"}
         {"opamp": {"headers": {f"X-{number}": "" for number in range(MAX_HEADERS + 1)}}},
         {"opamp": {"tls": {"min_version": "SSLv3"}}},
         {"opamp": {"proxy": {"url": ""}}},
-        {"opamp": {"certificate": {}}},
         {"opamp": {"certificate": {"cert": "x" * 65537}}},
         {"own_metrics": {}},
         {"own_metrics": {"destination_endpoint": "grpc://t.example.org"}},
@@ -55,3 +54,9 @@ def test_sound_settings_are_taken(settings: dict[str, Any]) -> None:
 
     assert document.priority == 0
     assert document.selector == {}
+
+
+def test_priorities_are_bounded() -> None:
+    """As agent-state bounds them."""
+    with pytest.raises(ValidationError):
+        ConnectionSettingsChange.model_validate({"priority": 1_000_001, "settings": {}})

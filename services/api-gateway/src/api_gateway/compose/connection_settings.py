@@ -1,22 +1,19 @@
 """
-Connection settings between REST and OpAMP: documents into offers, offers into views without secrets.
+Connection settings between REST and OpAMP: documents into offers, offers into views.
 
-Whatever is secret leaves as MASK; MASK coming back means the secret that is stored, so that settings can be read,
-edited and written by somebody who never sees them.
+agent-state masks secrets before it answers, and puts the stored ones back where a mask comes back. Header values and
+private keys are masked here again: a secret that got this far by mistake goes no further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from api_gateway.compose.values import moment, uid_text
-from api_gateway.errors import Unprocessable
 from api_gateway.models import connection_settings as views
 from fleet.api.v1 import connection_settings_pb2 as messages
 from opamp.v1 import opamp_pb2 as opamp
-from servicekit.errors import Problem
 
 if TYPE_CHECKING:
     from contracts.ids import AgentUid
@@ -24,48 +21,24 @@ if TYPE_CHECKING:
 MASK = views.MASK
 TELEMETRY = ("own_metrics", "own_traces", "own_logs")
 
-Target = TypeVar(
-    "Target", opamp.OpAMPConnectionSettings, opamp.TelemetryConnectionSettings, opamp.OtherConnectionSettings
-)
 AnyTarget = opamp.OpAMPConnectionSettings | opamp.TelemetryConnectionSettings | opamp.OtherConnectionSettings
 
 
-def has_masks(settings: views.Settings) -> bool:
-    """Say whether a document leaves any secret as it is stored."""
-    return any(_masked_in(destination) for destination in _destinations(settings))
-
-
-def settings_message(
-    settings: views.Settings, stored: opamp.ConnectionSettingsOffers | None
-) -> opamp.ConnectionSettingsOffers:
-    """
-    Write the offer a document asks for.
-
-    Args:
-        settings: As somebody wrote it.
-
-        stored: What is stored under that name; masked secrets are taken from it.
-
-    Raises:
-        Unprocessable: A masked secret has nothing stored to stand for; every place is named.
-    """
-    kept = stored or opamp.ConnectionSettingsOffers()
-    offers, problems = opamp.ConnectionSettingsOffers(), list[Problem]()
+def settings_message(settings: views.Settings) -> opamp.ConnectionSettingsOffers:
+    """Write the offer a document asks for; masked secrets stay masked, agent-state knows what they stand for."""
+    offers = opamp.ConnectionSettingsOffers()
     if settings.opamp is not None:
-        _fill(offers.opamp, settings.opamp, kept.opamp, "settings.opamp", problems)
+        offers.opamp.SetInParent()
+        _fill(offers.opamp, settings.opamp)
         offers.opamp.heartbeat_interval_seconds = settings.opamp.heartbeat_interval_seconds or 0
     for member in TELEMETRY:
         wanted = getattr(settings, member)
         if wanted is not None:
-            _fill(getattr(offers, member), wanted, getattr(kept, member), f"settings.{member}", problems)
+            _fill(getattr(offers, member), wanted)
     for name, other in settings.other_connections.items():
-        before = kept.other_connections[name] if name in kept.other_connections else opamp.OtherConnectionSettings()
         target = offers.other_connections[name]
-        _fill(target, other, before, f"settings.other_connections.{name}", problems)
+        _fill(target, other)
         target.other_settings.update(other.other_settings)
-    if problems:
-        public = f"{MASK} stands for a secret that is stored already, and there is none"
-        raise Unprocessable(public, details=problems)
     return offers
 
 
@@ -133,45 +106,12 @@ def settings_view(offers: opamp.ConnectionSettingsOffers) -> views.SettingsView:
     }
 
 
-def masked_url(url: str) -> str:
-    """Hide the password of a URL; what cannot be read as a URL is hidden whole if it may hold one."""
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return MASK if "@" in url else url
-    if password is None:
-        # `user:password@host:port` without a scheme reads as a path.
-        return MASK if "@" in url and not parts.netloc else url
-    login, _, host = parts.netloc.rpartition("@")
-    user = login.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:{MASK}@{host}"))
-
-
-def _destinations(settings: views.Settings) -> Iterable[views.Destination]:
-    members = (settings.opamp, settings.own_metrics, settings.own_traces, settings.own_logs)
-    yield from (member for member in members if member is not None)
-    yield from settings.other_connections.values()
-
-
-def _masked_in(destination: views.Destination) -> bool:
-    return (
-        MASK in destination.headers.values()
-        or (destination.certificate is not None and destination.certificate.private_key == MASK)
-        or (
-            destination.proxy is not None
-            and (MASK in destination.proxy.connect_headers.values() or MASK in destination.proxy.url)
-        )
-    )
-
-
 def _fill(
-    target: Target, wanted: views.OpampDestination | views.TelemetryDestination | views.OtherDestination,
-    kept: Target, where: str, problems: list[Problem],
-) -> None:  # fmt: skip
+    target: AnyTarget, wanted: views.OpampDestination | views.TelemetryDestination | views.OtherDestination
+) -> None:
     target.destination_endpoint = wanted.destination_endpoint
     if wanted.headers:
-        _fill_headers(target.headers, wanted.headers, kept.headers, f"{where}.headers", problems)
+        _fill_headers(target.headers, wanted.headers)
     if wanted.tls is not None:
         target.tls.CopyFrom(
             opamp.TLSConnectionSettings(
@@ -185,40 +125,17 @@ def _fill(
         )
     if wanted.proxy is not None:
         target.proxy.url = wanted.proxy.url
-        if MASK in wanted.proxy.url:
-            if masked_url(kept.proxy.url) == wanted.proxy.url:
-                target.proxy.url = kept.proxy.url
-            else:
-                problems.append(Problem(f"{where}.proxy.url", f"no secret is stored that {MASK} could stand for"))
         if wanted.proxy.connect_headers:
-            _fill_headers(
-                target.proxy.connect_headers,
-                wanted.proxy.connect_headers,
-                kept.proxy.connect_headers,
-                f"{where}.proxy.connect_headers",
-                problems,
-            )
+            _fill_headers(target.proxy.connect_headers, wanted.proxy.connect_headers)
     if wanted.certificate is not None:
-        key = wanted.certificate.private_key.encode()
-        if wanted.certificate.private_key == MASK:
-            key = kept.certificate.private_key
-            if not key:
-                problems.append(
-                    Problem(f"{where}.certificate.private_key", f"no secret is stored that {MASK} could stand for")
-                )
         target.certificate.cert = wanted.certificate.cert.encode()
-        target.certificate.private_key = key
+        target.certificate.private_key = wanted.certificate.private_key.encode()
         target.certificate.ca_cert = wanted.certificate.ca_cert.encode()
 
 
-def _fill_headers(
-    target: opamp.Headers, wanted: Mapping[str, str], kept: opamp.Headers, where: str, problems: list[Problem]
-) -> None:
-    stored = {header.key: header.value for header in kept.headers}
+def _fill_headers(target: opamp.Headers, wanted: Mapping[str, str]) -> None:
     for key, value in wanted.items():
-        if value == MASK and key not in stored:
-            problems.append(Problem(f"{where}.{key}", f"no secret is stored that {MASK} could stand for"))
-        target.headers.add(key=key, value=stored.get(key, "") if value == MASK else value)
+        target.headers.add(key=key, value=value)
 
 
 def _destination_view(target: AnyTarget) -> views.DestinationView:
@@ -226,7 +143,7 @@ def _destination_view(target: AnyTarget) -> views.DestinationView:
         "destination_endpoint": target.destination_endpoint,
         "headers": _header_view(target.headers),
         "tls": _tls_view(target.tls) if target.HasField("tls") else None,
-        "proxy": {"url": masked_url(target.proxy.url), "connect_headers": _header_view(target.proxy.connect_headers)}
+        "proxy": {"url": target.proxy.url, "connect_headers": _header_view(target.proxy.connect_headers)}
         if target.HasField("proxy")
         else None,
         "certificate": _certificate_view(target.certificate) if target.HasField("certificate") else None,

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
-from api_gateway.models.configurations import MAX_LABELS, ConfigurationName, LabelKey, LabelText
+from api_gateway.models.configurations import MAX_LABELS, LabelKey, LabelText
 from api_gateway.models.document import Document, view
 
-MASK = "***"
-"""Stands for every secret in answers. Sent back, it keeps the secret that is stored."""
+MASK = "[REDACTED]"
+"""Stands for every secret in answers. Sent back, it keeps the secret that is stored; agent-state sees to that."""
 
 MAX_HEADERS = 64
 MAX_OTHER_CONNECTIONS = 32
@@ -21,6 +21,7 @@ MAX_OTHER_SETTINGS = 64
 MAX_CIPHER_SUITES = 64
 MAX_PEM_CHARACTERS = 64 * 1024
 MAX_HEARTBEAT_SECONDS = 24 * 3600
+MAX_PRIORITY = 1_000_000
 
 _FORBIDDEN_IN_HEADERS = frozenset("\r\n\x00")
 
@@ -87,20 +88,20 @@ class ProxySettings(Document):
     """The proxy an agent goes through."""
 
     url: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Its password is shown as ***."""
+    """Its password is shown as [REDACTED]."""
 
     connect_headers: HeaderMap = Field(default_factory=dict)
-    """Sent with CONNECT; their values are shown as ***."""
+    """Sent with CONNECT; their values are shown as [REDACTED]."""
 
 
 class ClientCertificate(Document):
     """A client certificate."""
 
-    cert: Pem
-    """PEM."""
+    cert: Pem = ""
+    """PEM; left out when only the issuer is told."""
 
     private_key: Pem = ""
-    """PEM; shown as ***."""
+    """PEM; shown as [REDACTED]."""
 
     ca_cert: Pem = ""
     """PEM of the issuer."""
@@ -110,7 +111,7 @@ class Destination(Document):
     """What every destination may say besides its address."""
 
     headers: HeaderMap = Field(default_factory=dict)
-    """Request headers; their values are shown as ***."""
+    """Request headers; their values are shown as [REDACTED]."""
 
     tls: TlsSettings | None = None
     proxy: ProxySettings | None = None
@@ -167,13 +168,10 @@ class ConnectionSettingsChange(Document):
     selector: Annotated[dict[LabelKey, LabelText], Field(max_length=MAX_LABELS)] = Field(default_factory=dict)
     """Labels an agent must have, all of them; empty matches every agent."""
 
-    priority: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
+    priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0
     """For each member the highest decides where several match; among equals the name that sorts first."""
 
     settings: Settings
-
-
-SettingsName = ConfigurationName
 
 
 @view

@@ -55,7 +55,7 @@ class NewEnrolmentToken(Document):
     labels: Annotated[dict[StampedKey, StampedText], Field(max_length=MAX_STAMPED_LABELS)] = Field(default_factory=dict)
     """Stamped on every agent it enrols, stronger than what the agent says of itself."""
 
-    group: StampedText = ""
+    group: Annotated[str, Field(max_length=200)] = ""
     """Stamped as the label `group`; empty = none."""
 
     requires_approval: bool = False

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter, ValidationError
-
 from api_gateway.compose import connection_settings as compose
-from api_gateway.errors import Malformed, VersionChanged
-from api_gateway.etag import IfMatch, format_etag, parse_if_match
+from api_gateway.errors import VersionChanged
+from api_gateway.etag import format_etag, parse_if_match
 from api_gateway.models import connection_settings as views
 from api_gateway.models.paging import NoQuery, PageQuery
 from api_gateway.models.system import Message
@@ -14,7 +12,7 @@ from api_gateway.permissions import Permission
 from api_gateway.registry import Answer, Call, Registry
 from api_gateway.routes.agents import link_of, uid_of
 from fleet.api.v1 import connection_settings_pb2 as messages
-from servicekit.errors import NotFound, PreconditionFailed, Problem, ServiceError
+from servicekit.errors import NotFound, PreconditionFailed, ServiceError
 
 routes = Registry()
 
@@ -22,7 +20,6 @@ _TAG = "connection settings"
 _ROOT = "/api/v1/connection-settings"
 _ONE = f"{_ROOT}/{{name}}"
 _OF_AGENT = "/api/v1/agents/{id}/connection-settings"
-_NAME: TypeAdapter[str] = TypeAdapter(views.SettingsName)
 
 
 @routes.route(
@@ -34,7 +31,7 @@ _NAME: TypeAdapter[str] = TypeAdapter(views.SettingsName)
     answers={200: views.ConnectionSettingsPage},
 )
 async def list_connection_settings(call: Call[PageQuery, None]) -> Answer:
-    """List connection settings by name; secrets are shown as ***."""
+    """List connection settings by name; secrets are shown as [REDACTED]."""
     query = call.query
     reply = await call.parts.connection_settings.list_policies(call.tenant_id, query)
     page = compose.policy_page_view(reply, limit=query.limit, offset=query.offset)
@@ -51,7 +48,7 @@ async def list_connection_settings(call: Call[PageQuery, None]) -> Answer:
     etag=True,
 )
 async def get_connection_settings(call: Call[NoQuery, None]) -> Answer:
-    """Get connection settings; secrets are shown as ***."""
+    """Get connection settings; secrets are shown as [REDACTED]."""
     found = await call.parts.connection_settings.get(call.tenant_id, call.path["name"])
     return Answer(compose.policy_view(found), headers={"ETag": format_etag(found.version)})
 
@@ -71,22 +68,16 @@ async def put_connection_settings(call: Call[NoQuery, views.ConnectionSettingsCh
     """
     Make connection settings, or replace them whole; the agents they match are offered them.
 
-    A secret written as *** stays as it is stored, so that what was read can be edited and written. With If-Match the
-    change is refused when somebody else was faster (412, with the current version).
+    A secret written as [REDACTED] stays as it is stored, so that what was read can be edited and written. With
+    If-Match the change is refused when somebody else was faster (412, with the current version).
     """
-    name = _name(call)
-    wanted = parse_if_match(call.headers.get("If-Match"))
-    stored, expected = None, 0
-    if compose.has_masks(call.body.settings) or not wanted.any_version:
-        stored = await _stored(call, name)
-        # Masked secrets and If-Match both speak of what was read here: nobody may come in between.
-        expected = _expected(wanted, stored)
+    name, expected = call.path["name"], await _expected_version(call)
     policy = messages.ConnectionSettingsPolicy(
         tenant_id=call.tenant_id,
         name=name,
         selector=call.body.selector,
         priority=call.body.priority,
-        settings=compose.settings_message(call.body.settings, stored.settings if stored else None),
+        settings=compose.settings_message(call.body.settings),
         author=call.principal.username,
     )
     try:
@@ -124,7 +115,7 @@ async def delete_connection_settings(call: Call[NoQuery, None]) -> Answer:
     errors=(404,),
 )
 async def get_agent_connection_settings(call: Call[NoQuery, None]) -> Answer:
-    """Tell what an agent is offered, why, and how far it is; secrets are shown as ***."""
+    """Tell what an agent is offered, why, and how far it is; secrets are shown as [REDACTED]."""
     uid = uid_of(call)
     return Answer(compose.agent_settings_view(uid, await call.parts.connection_settings.of_agent(call.tenant_id, uid)))
 
@@ -144,26 +135,16 @@ async def retry_connection_settings(call: Call[NoQuery, None]) -> Answer:
     return Answer(compose.agent_settings_view(uid, await call.parts.connection_settings.of_agent(call.tenant_id, uid)))
 
 
-def _name(call: Call[NoQuery, views.ConnectionSettingsChange]) -> str:
+async def _expected_version(call: Call[NoQuery, views.ConnectionSettingsChange]) -> int:
+    """Tell the version If-Match asks for; 0 = whatever is current."""
+    wanted = parse_if_match(call.headers.get("If-Match"))
+    if wanted.any_version:
+        return 0
     try:
-        return _NAME.validate_python(call.path["name"])
-    except ValidationError as error:
-        public = "the name must be 1 to 128 letters, digits, dots, hyphens and underscores"
-        raise Malformed(public, details=[Problem("name", public)]) from error
-
-
-async def _stored(
-    call: Call[NoQuery, views.ConnectionSettingsChange], name: str
-) -> messages.ConnectionSettingsPolicy | None:
-    try:
-        return await call.parts.connection_settings.get(call.tenant_id, name)
+        current = (await call.parts.connection_settings.get(call.tenant_id, call.path["name"])).version
     except NotFound:
-        return None
-
-
-def _expected(wanted: IfMatch, stored: messages.ConnectionSettingsPolicy | None) -> int:
-    current = stored.version if stored else 0
-    if not wanted.any_version and current not in wanted.versions - {0}:
+        current = 0
+    if current not in wanted.versions - {0}:
         raise VersionChanged(_CHANGED.format(current or "none"), current_version=current or None)
     return current
 

@@ -21,7 +21,7 @@ class ConnectionSettings(Asking):
         return await self.ask(subjects.PUT_CONNECTION_SETTINGS_POLICY, request)
 
     async def get(self, tenant_id: str, name: str) -> messages.ConnectionSettingsPolicy:
-        """Get one, secrets included; NotFound."""
+        """Get one, secrets masked; NotFound."""
         request = messages.GetConnectionSettingsPolicyRequest(tenant_id=tenant_id, name=name)
         return (await self.ask(subjects.GET_CONNECTION_SETTINGS_POLICY, request)).policy
 
