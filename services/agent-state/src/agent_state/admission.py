@@ -87,6 +87,9 @@ class Admitted:
 Compose = Callable[["Db", Arrival, Mapping[str, str]], Awaitable["opamp.ConnectionSettingsOffers | None"]]
 """Puts together what an agent is offered: its arrival, and its labels as selectors see them."""
 
+IsDue = Callable[["Db", Arrival, "opamp.ConnectionSettingsOffers"], Awaitable[bool]]
+"""Says whether the first answer carries these settings, and records that it does."""
+
 
 class Admission:
     """
@@ -94,6 +97,8 @@ class Admission:
 
     Args:
         compose: Puts an agent's connection settings together.
+
+        is_due: Asked before they are told.
 
         cache_seconds: How long gateways may remember a verdict.
     """
@@ -106,6 +111,7 @@ class Admission:
         offers: CredentialOffers,
         compose: Compose,
         *,
+        is_due: IsDue,
         cache_seconds: int,
     ) -> None:
         self._pool = pool
@@ -113,6 +119,7 @@ class Admission:
         self._credentials = credentials
         self._offers = offers
         self._compose = compose
+        self._is_due = is_due
         self._cache_seconds = cache_seconds
 
     async def authenticate(self, proofs: Sequence[Shown]) -> list[Verdict]:
@@ -205,6 +212,8 @@ class Admission:
         is_new = await self._identities.enrol(connection, token, arrival.uid)
         if is_new:
             identity = await self._take_on(connection, arrival, token, identity)
+        elif identity.ephemeral_seconds:
+            await self._identities.admitted(connection, *arrival.key)
         await self._offers.ensure_for(connection, identity, arrival.capabilities)
         return identity, is_new
 
@@ -229,7 +238,7 @@ class Admission:
         if identity.approval != APPROVED:
             return None
         offers = await self.compose(connection, arrival, identity)
-        if offers is None or offers.hash == arrival.last_settings_hash:
+        if offers is None or not await self._is_due(connection, arrival, offers):
             return None
         return offers
 

@@ -22,12 +22,7 @@ from agent_state.presence_store import PresenceStore
 from agent_state.report_store import ReportStore
 from agent_state.retention import Retention
 from agent_state.routes import Routes
-from agent_state.settings_composer import Platform, SettingsComposer
-from agent_state.settings_desk import SettingsDesk
-from agent_state.settings_offers import SettingsOffers
-from agent_state.settings_policy_store import SettingsPolicyStore
-from agent_state.settings_routes import SettingsRoutes
-from agent_state.settings_store import SettingsStore
+from agent_state.settings_parts import connection_settings_of
 from agent_state.sweeper import Sweeper
 from agent_state.telling import Telling
 from agent_state.token_routes import TokenRoutes
@@ -42,7 +37,6 @@ from servicekit.outbox import OutboxRelay
 
 if TYPE_CHECKING:
     from agent_state.settings import Settings
-    from servicekit.postgres import Connection as Db
     from servicekit.runner import Room
 
 SERVICE = "agent-state"
@@ -69,18 +63,10 @@ async def build(room: Room, settings: Settings) -> None:
     reports = ReportStore(settings.max_report_bytes)
     effective_configs = EffectiveConfigStore(settings.max_report_bytes)
     offers = Offers(bus)
-    policies, standings = SettingsPolicyStore(), SettingsStore()
     announcer = Announcer(bus)
     registry = registry_of(settings)
-    composer = SettingsComposer(policies, platform_of(settings), registry.offers.opamp_part)
-    desk = SettingsDesk(
-        pool,
-        bus,
-        policies=policies,
-        composer=composer,
-        store=standings,
-        offers=SettingsOffers(bus),
-        clock=room.clock,
+    given = connection_settings_of(
+        settings, bus, room.clock, pool=pool, answering=answering, opamp_part=registry.offers.opamp_part
     )
     consumer = FactsConsumer(
         agents,
@@ -88,8 +74,8 @@ async def build(room: Room, settings: Settings) -> None:
         reports,
         effective_configs,
         epochs,
-        standings=standings,
-        hint=desk.hint,
+        standings=given.standings,
+        hint=given.desk.hint,
         credentials=registry.credentials,
         withdrawn=lambda ended: announcer.withdrawn(ended, close=False),
     )
@@ -138,25 +124,13 @@ async def build(room: Room, settings: Settings) -> None:
         silence_seconds=settings.silence_seconds,
     )
 
-    async def settings_due(connection: Db, tenant_id: str, uid: bytes) -> None:
-        await standings.mark_due(connection, tenant_id, [uid])
-
-    identity = identity_of(answering, registry, composer, announcer, settings, settings_due=settings_due)
+    identity = identity_of(answering, registry, given.composer, announcer, settings, settings_due=given.due)
     query = AgentQuery(answering)
     routes = Routes(query, epochs, Deletion(answering, agents, offers))
     token_routes = TokenRoutes(TokenStore(answering), announcer, can_issue=registry.offers.can_issue)
     identity_routes = IdentityRoutes(query, identity.admission, identity.certification, identity.access)
-    settings_routes = SettingsRoutes(
-        answering,
-        policies=policies,
-        store=standings,
-        composer=composer,
-        desk=desk,
-        clock=room.clock,
-        allow_insecure=settings.allow_insecure_tls_offers,
-    )
     telling = Telling(answering, bus)
-    answers = (routes, token_routes, identity_routes, settings_routes, telling)
+    answers = (routes, token_routes, identity_routes, given.routes, telling)
     handlers = {method: handler for part in answers for method, handler in part.handlers().items()}
     await bus.serve(SERVICE, room.version, handlers)
     await presence.listen(bus)
@@ -166,15 +140,9 @@ async def build(room: Room, settings: Settings) -> None:
     _ = room.spawn(figures.run(), "figures")
     _ = room.spawn(Leader(url, "sweeper").run(sweeper.run), "sweeper")
     _ = room.spawn(Leader(url, "upkeep").run(lambda: retention.run(room.clock)), "upkeep")
-    _ = room.spawn(desk.run(), "connection settings")
-    _ = room.spawn(Leader(url, "connection settings").run(desk.sweep), "connection settings sweep")
+    _ = room.spawn(given.desk.run(), "connection settings")
+    _ = room.spawn(Leader(url, "connection settings").run(given.desk.sweep), "connection settings sweep")
     relay = OutboxRelay(pool, bus, streams.EVENTS)
     _ = room.spawn(Leader(url, "outbox").run(relay.run), "outbox")
     asker = FullStateAsker(pool, offers, room.clock)
     _ = room.spawn(Leader(url, "offers").run(asker.run), "offers")
-
-
-def platform_of(settings: Settings) -> Platform:
-    """Tell what offers may say of the platform itself."""
-    longest_poll_seconds = max(1, int(settings.silence_seconds / 2))
-    return Platform(settings.opamp_public_url, settings.opamp_public_ca, longest_poll_seconds)

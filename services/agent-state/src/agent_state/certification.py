@@ -6,6 +6,7 @@ A pending agent's request waits with its identity; approval signs it, and the ag
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -46,6 +47,9 @@ SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $
   OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
 """
 
+Told = Callable[["Db", "Arrival", "opamp.ConnectionSettingsOffers"], Awaitable[None]]
+"""Records that an answer carries these settings."""
+
 
 class Certification:
     """
@@ -55,6 +59,8 @@ class Certification:
         signer: The platform's CA; None where it is off.
 
         lifetime: How long a certificate is good.
+
+        told: Called with every offer made, in its transaction.
     """
 
     def __init__(
@@ -66,7 +72,9 @@ class Certification:
         signer: FileSigner | None,
         *,
         lifetime: timedelta,
+        told: Told,
     ) -> None:
+        self._told = told
         self._pool = pool
         self._identities = identities
         self._credentials = credentials
@@ -113,6 +121,7 @@ class Certification:
                 raise CertificateRefused(
                     NOT_OFFERED + "the agent must accept OpAMP connection settings, and the platform know its address."
                 )
+            await self._told(connection, arrival, composed)
         return composed
 
     async def sign_pending(self, connection: Db, identity: AgentIdentity) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from agent_state.access import Access, SettingsDue
-from agent_state.admission import Admission, Arrival
+from agent_state.admission import Admission
 from agent_state.certificates import FileSigner
 from agent_state.certification import Certification
 from agent_state.credential_offers import CredentialOffers
 from agent_state.credential_store import CredentialStore
 from agent_state.identity_store import IdentityStore
 from agent_state.issuer import Issuer
+from agent_state.settings_arrival import SettingsArrival
+from agent_state.settings_store import SettingsStore
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from agent_state.announcer import Announcer
     from agent_state.settings import Settings
     from agent_state.settings_composer import SettingsComposer
-    from opamp.v1 import opamp_pb2 as opamp
-    from servicekit.postgres import Connection as Db
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +74,23 @@ def identity_of(
     settings_due: SettingsDue,
 ) -> Identity:
     """Make the rest."""
-
-    async def compose(
-        connection: Db, arrival: Arrival, labels: Mapping[str, str]
-    ) -> opamp.ConnectionSettingsOffers | None:
-        composed = await composer.compose(
-            connection,
-            *arrival.key,
-            capabilities=arrival.capabilities,
-            transport=arrival.transport,
-            labels=labels,
-            credential_id=arrival.credential_id,
-        )
-        return composed.offers
-
+    arrivals = SettingsArrival(composer, SettingsStore())
     stores = (registry.identities, registry.credentials)
-    admission = Admission(pool, *stores, registry.offers, compose, cache_seconds=settings.verdict_seconds)
+    admission = Admission(
+        pool,
+        *stores,
+        registry.offers,
+        arrivals.compose,
+        is_due=arrivals.is_due,
+        cache_seconds=settings.verdict_seconds,
+    )
     certification = Certification(
-        pool, *stores, admission, registry.signer, lifetime=timedelta(days=settings.certificate_lifetime_days)
+        pool,
+        *stores,
+        admission,
+        registry.signer,
+        lifetime=timedelta(days=settings.certificate_lifetime_days),
+        told=arrivals.note,
     )
     access = Access(
         pool,

@@ -145,9 +145,47 @@ def plan(
     return _silent(standing, now, patience)
 
 
-def delivered(standing: Standing, settings_hash: bytes, epoch: int, now: datetime) -> Standing:
-    """Take that an offer reached the agent; epoch 0 = with the first answer of a connection not numbered yet."""
-    return replace(standing, delivered_hash=settings_hash, delivered_epoch=epoch, delivered_at=now, due_at=now)
+def is_due_on_arrival(
+    standing: Standing | None,
+    settings_hash: bytes,
+    last_hash: bytes,
+    now: datetime,
+    patience: Patience = DEFAULT_PATIENCE,
+) -> bool:
+    """
+    Say whether the first answer of a connection is to carry the settings of this hash.
+
+    Args:
+        standing: What is remembered; None = nothing.
+
+        settings_hash: Of what the agent should have.
+
+        last_hash: What it says it was given last; empty = it does not say.
+
+        now: Database time.
+
+        patience: How long a delivery counts for the connection after it.
+    """
+    if last_hash:
+        return last_hash != settings_hash
+    if standing is None:
+        return True
+    if standing.desired_hash == settings_hash and standing.state is State.FAILED:
+        return False
+    recent = standing.delivered_at is not None and now - standing.delivered_at < patience.reconnect
+    return not (recent and standing.delivered_hash == settings_hash)
+
+
+def arrived(standing: Standing, settings_hash: bytes, now: datetime) -> Standing:
+    """Take that the first answer of a connection carries settings; the number of the connection is not known yet."""
+    return replace(
+        standing,
+        offered_hash=settings_hash,
+        offered_at=now,
+        delivered_hash=settings_hash,
+        delivered_at=now,
+        delivered_epoch=0,
+    )
 
 
 def insist(standing: Standing, now: datetime) -> Standing:
