@@ -12,6 +12,7 @@ from agent_state.agent_store import AgentStore
 from agent_state.app import SERVICE, build
 from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
+from agent_state.credential_store import CredentialStore
 from agent_state.effective_config_store import EffectiveConfigStore
 from agent_state.epochs import Epochs
 from agent_state.report_store import ReportStore
@@ -22,7 +23,7 @@ from servicekit import migrate, postgres, runner
 from servicekit.bus import Bus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     import asyncpg
 
@@ -58,6 +59,7 @@ class Applier:
         self.pool = pool
         self.epochs = Epochs(pool)
         self.hinted: set[tuple[str, bytes]] = set()
+        self.withdrawn: list[tuple[str, str]] = []
         self.consumer = FactsConsumer(
             AgentStore(),
             ConnectionStore(),
@@ -66,7 +68,12 @@ class Applier:
             self.epochs,
             standings=SettingsStore(),
             hint=self.hinted.update,
+            credentials=CredentialStore(),
+            withdrawn=self._withdraw,
         )
+
+    async def _withdraw(self, ended: Sequence[tuple[str, str]]) -> None:
+        self.withdrawn.extend(ended)
 
     async def __call__(self, *batches: facts.FactBatch) -> None:
         """Apply in one transaction and do what follows the commit."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_state.errors import AgentRefused
+from fleet.api.v1 import agent_state_pb2 as tokens
 from fleet.api.v1 import identity_pb2 as api
 from world.facts import batch, connected, disconnected, uid_of
 
@@ -48,7 +49,7 @@ async def test_many_proofs_are_one_query(lab: Lab, pool: asyncpg.Pool) -> None:
             asked.append(arguments[0])
             return await pool.fetch(*arguments)
 
-    lab.parts.admission._pool = Counting()  # type: ignore[assignment] # noqa: SLF001 - what is asked is the point
+    lab.parts.admission._pool = Counting()  # type: ignore[assignment] # what is asked is the point
     proofs = [
         api.Proof(token_hash=shown if number % 2 else bytes([number]) * 32, instance_uid=uid_of(number))
         for number in range(256)
@@ -126,7 +127,6 @@ async def test_a_revoked_token_lets_nobody_in(lab: Lab, pool: asyncpg.Pool) -> N
     """Not even whom it enrolled; gateways are told to end what it opened."""
     token_id, shown = await lab.token(max_uses=5)
     await lab.admit(token_id, uid_of(1))
-    from fleet.api.v1 import agent_state_pb2 as tokens  # noqa: PLC0415 - only here
 
     await lab.tokens.revoke_enrolment_token(tokens.RevokeEnrolmentTokenRequest(tenant_id=TENANT, id=token_id))
 
@@ -153,7 +153,8 @@ async def test_addresses_outside_the_networks_are_refused(lab: Lab) -> None:
     token_id, shown = await lab.token(cidrs=["10.0.0.0/8", "fd00::/8"])
 
     assert not (await lab.knock(shown, ip="10.9.9.9")).refusal
-    assert (await lab.knock(shown, ip="192.168.0.1")).refusal == "This enrolment token is not allowed from this address."
+    refused = await lab.knock(shown, ip="192.168.0.1")
+    assert refused.refusal == "This enrolment token is not allowed from this address."
     with pytest.raises(AgentRefused, match="not allowed from this address"):
         await lab.admit(token_id, uid_of(1), remote_ip="192.168.0.1")
     await lab.admit(token_id, uid_of(1), remote_ip="::ffff:10.0.0.1")
@@ -180,10 +181,11 @@ async def test_registration_on_first_use_gives_a_credential(lab: Lab) -> None:
     assert (credential.kind, credential.state, credential.enrolment_token_id) == ("bearer", "candidate", token_id)
 
 
-async def test_a_supervisor_that_restarts_is_given_the_same(lab: Lab) -> None:
+async def test_a_supervisor_that_restarts_is_given_the_same(lab: Lab, pool: asyncpg.Pool) -> None:
     """It shows the token of its file again; what it has already is not offered to it once more."""
     token_id, _ = await lab.token(issues="jwt", max_uses=1)
     first = await lab.admit(token_id, uid_of(1))
+    await pool.execute("UPDATE agent_connection_settings SET delivered_at = now() - interval '1 hour'")
 
     again = await lab.admit(token_id, uid_of(1))
     knowing = await lab.admit(token_id, uid_of(1), last_connection_settings_hash=first.connection_settings_hash)

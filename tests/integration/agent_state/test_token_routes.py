@@ -25,7 +25,7 @@ def routes(pool: asyncpg.Pool) -> TokenRoutes:
     return Lab(pool, datetime.now(UTC)).tokens
 
 
-async def test_tokens_live_and_die(pool: asyncpg.Pool, routes: Routes) -> None:
+async def test_tokens_live_and_die(pool: asyncpg.Pool, routes: TokenRoutes) -> None:
     """Only the hash is stored; expiry and revocation end a token; lists never show the text."""
     made = await routes.create_enrolment_token(
         api.CreateEnrolmentTokenRequest(tenant_id=TENANT, name=" lab ", lifetime_seconds=60, created_by="admin")
@@ -49,7 +49,7 @@ async def test_tokens_live_and_die(pool: asyncpg.Pool, routes: Routes) -> None:
     assert made.secret.rsplit("_", 1)[1] not in stored
 
 
-async def test_tokens_are_listed_in_pages(routes: Routes) -> None:
+async def test_tokens_are_listed_in_pages(routes: TokenRoutes) -> None:
     """Newest first, joined by cursors."""
     for number in range(5):
         await routes.create_enrolment_token(api.CreateEnrolmentTokenRequest(tenant_id=TENANT, name=f"t{number}"))
@@ -80,7 +80,7 @@ async def test_tokens_are_listed_in_pages(routes: Routes) -> None:
         ({"name": "x", "rules": {"labels": {"group": "a"}, "group": "b"}}, "group"),
     ],
 )
-async def test_senseless_tokens_are_refused(routes: Routes, fields: dict[str, Any], field: str) -> None:
+async def test_senseless_tokens_are_refused(routes: TokenRoutes, fields: dict[str, Any], field: str) -> None:
     """A token needs a name and a life within reason."""
     with pytest.raises(InvalidQuery) as caught:
         await routes.create_enrolment_token(api.CreateEnrolmentTokenRequest(tenant_id=TENANT, **fields))
@@ -88,7 +88,7 @@ async def test_senseless_tokens_are_refused(routes: Routes, fields: dict[str, An
     assert caught.value.details[0].field == field
 
 
-async def test_rules_are_shown_as_they_were_made(pool: asyncpg.Pool, routes: TokenRoutes) -> None:
+async def test_rules_are_shown_as_they_were_made(routes: TokenRoutes) -> None:
     """What a token does can be read back; the group stands apart from the other labels."""
     rules = api.EnrolmentRules(
         max_uses=3,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_state import announcer, metrics
-from agent_state.credential import RENEWED_BY_OFFER
+from agent_state.credential import RENEWED_BY_OFFER, is_due
 from agent_state.enrolment import APPROVED, REVOKED, decide
 from agent_state.errors import AgentNotFound, CredentialNotFound, DecisionNotAllowed, NothingToRotate
 from agent_state.publisher import credential_revoked, decided
@@ -179,6 +179,25 @@ class Access:
         made = await self._offers.make(connection, identity, newest.kind, newest.lifetime)
         await self._settings_due(connection, identity.tenant_id, identity.uid)
         return made
+
+    @property
+    def can_renew(self) -> bool:
+        """Say whether there is a key to derive new credentials from."""
+        return self._offers.can_issue
+
+    async def renew_if_due(self, connection: Db, identity: AgentIdentity) -> bool:
+        """Renew what two thirds of its life are over, seen with the identity locked; say whether that was so."""
+        live = await self._credentials.live(connection, identity.tenant_id, identity.uid)
+        now = await self._credentials.now(connection)
+        if (
+            identity.approval != APPROVED
+            or not live
+            or live[0].kind not in RENEWED_BY_OFFER
+            or not is_due(live[0], now)
+        ):
+            return False
+        await self.renew(connection, identity)
+        return True
 
     async def _found(self, connection: Db, key: Key) -> AgentIdentity:
         """Lock the identity of an agent somebody has heard of."""

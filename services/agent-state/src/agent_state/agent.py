@@ -7,10 +7,14 @@ mapping of states to the one status people see is the generated column agent.sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from contracts.labels import labels_of
 from opamp.v1 import opamp_pb2 as opamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_NAME_CHARACTERS = 255
 MAX_ERROR_CHARACTERS = 2048
@@ -80,6 +84,11 @@ def identify(description: opamp.AgentDescription) -> Identity:
         labels=labels,
         truncated=truncated,
     )
+
+
+def stamped_with(identity: Identity, stamps: Mapping[str, str] | None) -> Identity:
+    """Let the labels an enrolment stamps win over what the agent says of itself."""
+    return replace(identity, labels={**identity.labels, **stamps}) if stamps else identity
 
 
 def health_of(health: opamp.ComponentHealth) -> Health:

@@ -21,7 +21,8 @@ _ROW = """a.tenant_id, a.agent_uid, a.name, a.version, a.hostname, a.os_type, a.
   a.disconnect_reason, a.transport, a.remote_address, a.epoch, a.agent_sequence_num, a.capabilities,
   a.remote_config_hash, a.credential_id, a.stamped_labels, a.created_at, a.updated_at"""
 _IDENTITY_COLUMNS = """coalesce(i.approval, 'approved') AS approval,
-  coalesce(i.ephemeral_seconds, 0) AS ephemeral_seconds, coalesce(nullif(i.enrolment_token_id, ''), k.id, '') AS enrolment_token_id"""
+  coalesce(i.ephemeral_seconds, 0) AS ephemeral_seconds,
+  coalesce(nullif(i.enrolment_token_id, ''), k.id, '') AS enrolment_token_id"""
 # An agent without an identity came by a token that keeps no list, if the id it came by is a token's.
 _IDENTITY = """LEFT JOIN agent_identity i ON i.tenant_id = a.tenant_id AND i.agent_uid = a.agent_uid
   LEFT JOIN enrolment_token k ON k.tenant_id = a.tenant_id AND k.id = a.credential_id"""

@@ -43,6 +43,8 @@ _KINDS = {
     "last_connected_at": "timestamptz",
     "last_disconnected_at": "timestamptz",
     "remote_config_hash": "bytea",
+    "stamped_labels": "jsonb",
+    "withheld": "boolean",
 }
 _NUMBERS = ("capabilities", "agent_sequence_num")
 
@@ -59,6 +61,11 @@ _ALWAYS: tuple[_Register, ...] = (
     (
         "(excluded.epoch, excluded.connected_sequence) > (a.epoch, a.connected_sequence)",
         ("connected_sequence", "transport", "remote_address"),
+    ),
+    (
+        """excluded.connected_sequence > 0
+        AND (excluded.epoch, excluded.connected_sequence) > (a.epoch, a.connected_sequence)""",
+        ("credential_id", "stamped_labels", "withheld"),
     ),
     (
         """excluded.epoch > a.epoch OR (excluded.epoch = a.epoch AND excluded.connected_sequence > 0
@@ -114,7 +121,7 @@ RETURNING new.tenant_id, new.agent_uid,
   old.epoch AS old_epoch, old.connected_sequence AS old_connected_sequence,
   old.last_connected_at AS old_connected_at, old.link AS old_link, old.status AS old_status,
   old.health_state AS old_health_state, old.health_error AS old_health_error,
-  old.health_status AS old_health_status,
+  old.health_status AS old_health_status, old.stamped_labels AS old_stamped_labels, new.stamped_labels,
   new.epoch, new.sequence, new.last_connected_at, new.last_disconnected_at, new.disconnect_reason,
   new.link, new.status, new.transport, new.gateway_id,
   new.health_state, new.health_error, new.health_status
@@ -175,6 +182,7 @@ class Before:
     link: str
     status: str
     health: Health
+    stamped: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +201,8 @@ class After:
     transport: int
     gateway_id: str
     health: Health
+    stamped: dict[str, str] | None = None
+    """Labels its enrolment stamps on it; None = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +303,9 @@ def _record_of(delta: AgentDelta, identity: Identity, kinds: tuple[str, ...]) ->
         newest.connected_sequence,
         newest.transport,
         newest.remote_address,
+        newest.credential_id,
+        newest.stamped,
+        newest.withheld,
         newest.opened_at,
     ]
     for kind in kinds:
@@ -321,6 +334,7 @@ def _change_of(row: asyncpg.Record) -> Change:
             row["old_link"],
             row["old_status"],
             Health(row["old_health_state"], row["old_health_error"], row["old_health_status"]),
+            row["old_stamped_labels"],
         )
     after = After(
         row["tenant_id"],
@@ -335,5 +349,6 @@ def _change_of(row: asyncpg.Record) -> Change:
         row["transport"],
         row["gateway_id"],
         Health(row["health_state"], row["health_error"], row["health_status"]),
+        row["stamped_labels"],
     )
     return Change(before, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_state.access_sweeper import AccessSweeper
 from agent_state.agent_query import AgentQuery
 from agent_state.agent_store import AgentStore
 from agent_state.announcer import Announcer
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 SERVICE = "agent-state"
 
 
-async def build(room: Room, settings: Settings) -> None:
+async def build(room: Room, settings: Settings) -> None:  # noqa: PLR0915 - a list of parts
     """Connect, wire, start."""
     url = settings.postgres_url.get_secret_value()
     pool = await postgres.connect_pool(url, service=SERVICE, max_size=settings.postgres_connections)
@@ -126,7 +127,8 @@ async def build(room: Room, settings: Settings) -> None:
 
     identity = identity_of(answering, registry, given.composer, announcer, settings, settings_due=given.due)
     query = AgentQuery(answering)
-    routes = Routes(query, epochs, Deletion(answering, agents, offers))
+    deletion = Deletion(answering, agents, offers)
+    routes = Routes(query, epochs, deletion)
     token_routes = TokenRoutes(TokenStore(answering), announcer, can_issue=registry.offers.can_issue)
     identity_routes = IdentityRoutes(query, identity.admission, identity.certification, identity.access)
     telling = Telling(answering, bus)
@@ -140,6 +142,17 @@ async def build(room: Room, settings: Settings) -> None:
     _ = room.spawn(figures.run(), "figures")
     _ = room.spawn(Leader(url, "sweeper").run(sweeper.run), "sweeper")
     _ = room.spawn(Leader(url, "upkeep").run(lambda: retention.run(room.clock)), "upkeep")
+    access_sweeper = AccessSweeper(
+        pool,
+        identities=registry.identities,
+        access=identity.access,
+        deletion=deletion,
+        offers=offers,
+        clock=room.clock,
+        sweep_seconds=settings.access_sweep_seconds,
+        upkeep_seconds=settings.identity_upkeep_seconds,
+    )
+    _ = room.spawn(Leader(url, "access").run(access_sweeper.run), "access")
     _ = room.spawn(given.desk.run(), "connection settings")
     _ = room.spawn(Leader(url, "connection settings").run(given.desk.sweep), "connection settings sweep")
     relay = OutboxRelay(pool, bus, streams.EVENTS)

@@ -7,7 +7,7 @@ that comes again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_state import metrics
+from agent_state.agent import stamped_with
 from agent_state.agent_store import AgentStore, Change, identities_of
 from agent_state.connections import Plan, Stored, add_late, plan
 from agent_state.folding import NEVER, AgentDelta, ConnectionDelta, fold, keys_of
 from agent_state.publisher import events_of
+from agent_state.verdicts import OWN
 from contracts.ids import is_tenant_id
 from servicekit import outbox
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from agent_state.connection_store import ConnectionStore
+    from agent_state.credential_store import CredentialStore
     from agent_state.effective_config_store import EffectiveConfigStore
     from agent_state.epochs import Epochs
     from agent_state.folding import Key
@@ -46,6 +49,8 @@ class FactsConsumer:
 
     Args:
         hint: Told, after commit, of agents whose connection settings may be due.
+
+        withdrawn: Told, after commit, of the (tenant, id) of credentials that newer ones have taken the place of.
     """
 
     def __init__(
@@ -58,7 +63,11 @@ class FactsConsumer:
         *,
         standings: SettingsStore,
         hint: Callable[[Iterable[Key]], None],
+        credentials: CredentialStore,
+        withdrawn: Callable[[Sequence[tuple[str, str]]], Awaitable[None]],
     ) -> None:
+        self._credentials = credentials
+        self._withdrawn = withdrawn
         self._standings = standings
         self._hint = hint
         self._agents = agents
@@ -83,6 +92,8 @@ class FactsConsumer:
             await self._epochs.seen(folded.highest_epoch)
             self._hint(delta.key for delta in folded.deltas if _moves_settings(delta))
             self._hint((fact.tenant_id, fact.instance_uid) for fact in folded.settings_delivered)
+            if applied.superseded:
+                await self._withdrawn(applied.superseded)
 
         return follow_up
 
@@ -116,15 +127,28 @@ class FactsConsumer:
         identities = identities_of(deltas)
         changes = await self._agents.merge(connection, deltas, identities)
         by_key = {(change.after.tenant_id, change.after.uid): change for change in changes}
+        identities = {
+            key: stamped_with(identity, by_key[key].after.stamped) if key in by_key else identity
+            for key, identity in identities.items()
+        }
         await self._agents.enter(connection, list(_entries(deltas, by_key, now)))
         history = _plan(deltas, by_key)
         await self._connections.carry_out(connection, history)
         described = await self._reports.describe(connection, deltas, identities)
         await self._reports.record(connection, deltas)
         await self._effective_configs.record(connection, deltas)
-        events = events_of(changes, {key: identities[key] for key in described}, now)
-        await outbox.add(connection, events)
-        return _Applied(changes, history, sum(identity.truncated for identity in identities.values()))
+        told = {key: identities[key] for key in described}
+        stamps = _restamped(by_key)
+        if stamps:
+            told |= await self._reports.restamp(connection, stamps)
+        await outbox.add(connection, events_of(changes, told, now))
+        promoted: list[str] = []
+        superseded: list[tuple[str, str]] = []
+        uses = list(_uses(deltas))
+        if uses:
+            promoted, superseded = await self._credentials.used(connection, uses)
+        truncated = sum(identity.truncated for identity in identities.values())
+        return _Applied(changes, history, truncated, promoted, superseded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +158,16 @@ class _Applied:
     changes: Sequence[Change]
     history: Plan
     truncated: int
+    promoted: Sequence[str] = ()
+    """Kinds of credentials used for the first time."""
+
+    superseded: Sequence[tuple[str, str]] = ()
+    """(tenant, id) of credentials that these took the place of."""
 
     def count(self) -> None:
         metrics.LABELS_TRUNCATED.inc(self.truncated)
+        for kind in self.promoted:
+            metrics.CREDENTIALS.labels(kind, "promoted").inc()
         for change in self.changes:
             before = "none" if change.before is None else change.before.status
             if before != change.after.status:
@@ -162,6 +193,23 @@ def _entries(
         newest = delta.newest
         seen = newest.closed_at if newest.closed_at is not None else now
         yield after.tenant_id, after.uid, after.epoch, newest.gateway_id, seen
+
+
+def _restamped(changes: Mapping[Key, Change]) -> dict[Key, Mapping[str, str] | None]:
+    """Tell which agents known before are stamped with other labels now."""
+    return {
+        key: change.after.stamped
+        for key, change in changes.items()
+        if change.before is not None and change.before.stamped != change.after.stamped
+    }
+
+
+def _uses(deltas: Sequence[AgentDelta]) -> Iterator[tuple[Key, str]]:
+    """Tell which credentials of their own agents connected with."""
+    for delta in deltas:
+        for said in delta.connections.values():
+            if said.credential_id.startswith(OWN):
+                yield delta.key, said.credential_id
 
 
 def _moves_settings(delta: AgentDelta) -> bool:

@@ -57,6 +57,11 @@ class Credential:
         """How long it was made to last."""
         return self.expires_at - self.created_at
 
+    @property
+    def renew_at(self) -> datetime:
+        """When two thirds of its life are over."""
+        return self.created_at + self.lifetime * RENEW_AFTER
+
 
 def state_at(credential: Credential, now: datetime) -> str:
     """Tell the state as people see it: what has run out is expired."""
@@ -72,7 +77,7 @@ def authenticates(credential: Credential, now: datetime) -> bool:
 
 def is_due(credential: Credential, now: datetime) -> bool:
     """Say whether two thirds of its life are over."""
-    return now >= credential.created_at + credential.lifetime * RENEW_AFTER
+    return now >= credential.renew_at
 
 
 def ended_by_use(used: Credential, others: Iterable[Credential]) -> list[Credential]:

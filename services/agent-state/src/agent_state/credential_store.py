@@ -22,7 +22,8 @@ UPDATE agent_identity SET credential_version = credential_version + 1
 WHERE tenant_id = $1 AND agent_uid = $2 RETURNING credential_version, date_trunc('second', now()) AS now
 """
 _ADD = f"""
-INSERT INTO agent_credential ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO agent_credential ({COLUMNS}, renew_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """  # noqa: S608 - constants
 _LIVE = f"""
 SELECT {COLUMNS} FROM agent_credential
@@ -94,6 +95,7 @@ class CredentialStore:
             credential.revoked_by,
             credential.enrolment_token_id,
             credential.certificate_pem,
+            credential.renew_at,
         )
 
     async def live(self, connection: Db, tenant_id: str, uid: bytes) -> list[Credential]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent_state.agent import clean, to_signed
 from contracts.ids import UID_LENGTH, is_tenant_id
+from contracts.labels import MAX_KEY_CHARACTERS, MAX_VALUE_CHARACTERS
 from fleet.events.v1 import facts_pb2 as facts
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ HIGHEST_EPOCH = 1 << 62
 """A greater number was not counted but made up; following it would use up all there are."""
 
 MAX_REASON_CHARACTERS = 200
+MAX_CREDENTIAL_ID_CHARACTERS = 64
+MAX_STAMPED_LABELS = 64
 _MAX_NUMBER = (1 << 63) - 1
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,6 +59,11 @@ class ConnectionDelta:
 
     transport: int = 0
     remote_address: str = ""
+    credential_id: str = ""
+    stamped: dict[str, str] | None = None
+    """Labels its enrolment stamps on the agent; None = none."""
+
+    withheld: bool = False
     closed_at: datetime | None = None
     reason: str = ""
 
@@ -233,8 +241,19 @@ def _connect(agent: AgentDelta, connection: ConnectionDelta, fact: facts.Fact, a
         connection.transport = said.transport if said.transport in _TRANSPORTS else 0
         connection.remote_address = clean(said.remote_address, MAX_REASON_CHARACTERS)
         connection.gateway_id = clean(said.gateway_id, MAX_REASON_CHARACTERS) or connection.gateway_id
+        connection.credential_id = clean(said.credential_id, MAX_CREDENTIAL_ID_CHARACTERS)
+        connection.stamped = _stamped(said) if said.labels else None
+        connection.withheld = said.withheld
     if said.capabilities:
         agent.advance("capabilities", (fact.epoch, fact.sequence), to_signed(said.capabilities))
+
+
+def _stamped(said: facts.Connected) -> dict[str, str]:
+    """Take stamped labels over, bounded as every label is."""
+    return {
+        clean(key, MAX_KEY_CHARACTERS): clean(value, MAX_VALUE_CHARACTERS)
+        for key, value in sorted(said.labels.items())[:MAX_STAMPED_LABELS]
+    }
 
 
 def _disconnect(agent: AgentDelta, connection: ConnectionDelta, fact: facts.Fact, at: datetime) -> None:

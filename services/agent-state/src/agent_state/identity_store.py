@@ -68,6 +68,7 @@ SELECT * FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2 FOR UPDATE
 _FOUND = """
 INSERT INTO agent_identity AS i (tenant_id, agent_uid, approval) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+_ADMITTED = "UPDATE agent_identity SET admitted_at = now() WHERE tenant_id = $1 AND agent_uid = $2"
 _STAMP = """
 UPDATE agent_identity
 SET approval = $3, stamped_labels = $4, ephemeral_seconds = $5, issues = $6, credential_lifetime_seconds = $7,
@@ -130,6 +131,10 @@ class IdentityStore:
             message = "an identity just made is gone"
             raise RuntimeError(message)
         return held
+
+    async def admitted(self, connection: Db, tenant_id: str, uid: bytes) -> None:
+        """Note that an agent was let in: it is about to be connected."""
+        await connection.execute(_ADMITTED, tenant_id, uid)
 
     async def enrol(self, connection: Db, token: StoredToken, uid: bytes) -> bool:
         """

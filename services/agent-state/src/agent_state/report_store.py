@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent_state import metrics
+from agent_state.agent import identify, stamped_with
+from opamp.v1 import opamp_pb2 as opamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from google.protobuf.message import Message
 
@@ -40,6 +42,17 @@ SET epoch = excluded.epoch, sequence = excluded.sequence, labels = excluded.labe
     report = excluded.report, reported_at = now()
 WHERE (excluded.epoch, excluded.sequence) > (t.epoch, t.sequence)
 RETURNING new.tenant_id, new.agent_uid, old.report IS DISTINCT FROM new.report AS changed
+"""
+_DESCRIPTIONS = """
+SELECT t.tenant_id, t.agent_uid, t.report FROM agent_description t
+JOIN unnest($1::text[], $2::bytea[]) AS i (tenant_id, agent_uid)
+  ON t.tenant_id = i.tenant_id AND t.agent_uid = i.agent_uid
+"""
+_RELABEL = """
+UPDATE agent_description t SET labels = i.labels
+FROM unnest($1::text[], $2::bytea[], $3::jsonb[]) AS i (tenant_id, agent_uid, labels)
+WHERE t.tenant_id = i.tenant_id AND t.agent_uid = i.agent_uid AND t.labels <> i.labels
+RETURNING t.tenant_id, t.agent_uid
 """
 
 
@@ -77,6 +90,31 @@ class ReportStore:
         labels = [identities[report.key].labels for report in reports]
         rows = await connection.fetch(_DESCRIBE, tenants, uids, epochs, sequences, labels, payloads)
         return {(row["tenant_id"], row["agent_uid"]) for row in rows if row["changed"]}
+
+    async def restamp(self, connection: Db, stamps: Mapping[Key, Mapping[str, str] | None]) -> dict[Key, Identity]:
+        """
+        Put other stamped labels on agents whose description stands; rare, so it is read anew from the report.
+
+        Returns:
+            What agents are now whose labels are not what they were.
+        """
+        tenants, uids = zip(*stamps, strict=True)
+        rows = await connection.fetch(_DESCRIPTIONS, list(tenants), list(uids))
+        found = {
+            (row["tenant_id"], row["agent_uid"]): identify(opamp.AgentDescription.FromString(row["report"]))
+            for row in rows
+        }
+        found = {key: stamped_with(identity, stamps[key]) for key, identity in found.items()}
+        if not found:
+            return {}
+        changed = await connection.fetch(
+            _RELABEL,
+            [tenant_id for tenant_id, _ in found],
+            [uid for _, uid in found],
+            [identity.labels for identity in found.values()],
+        )
+        keys = {(row["tenant_id"], row["agent_uid"]) for row in changed}
+        return {key: identity for key, identity in found.items() if key in keys}
 
     def _reports(self, kind: str, deltas: Iterable[AgentDelta]) -> Iterable[_Report]:
         for delta in deltas:

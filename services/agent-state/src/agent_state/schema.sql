@@ -333,6 +333,8 @@ CREATE TABLE agent_identity (
     decided_at timestamptz,
     comment text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
+    -- An agent let in a moment ago is not forgotten although it is not connected yet.
+    admitted_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, agent_uid)
 );
 
@@ -359,12 +361,16 @@ CREATE TABLE agent_credential (
     revoked_by text NOT NULL DEFAULT '',
     enrolment_token_id text COLLATE "C" NOT NULL DEFAULT '',
     certificate_pem bytea,
+    -- Two thirds of its life are over then.
+    renew_at timestamptz NOT NULL DEFAULT 'infinity',
     PRIMARY KEY (tenant_id, id)
 );
 
 CREATE INDEX agent_credential_agent ON agent_credential (tenant_id, agent_uid, created_at, id);
 -- Which are due to be renewed.
-CREATE INDEX agent_credential_live ON agent_credential (expires_at) WHERE state IN ('candidate', 'current');
+CREATE INDEX agent_credential_due ON agent_credential (renew_at) WHERE state IN ('candidate', 'current');
+-- Whose connections must be closed.
+CREATE INDEX agent_credential_revoked ON agent_credential (tenant_id, agent_uid, id) WHERE state = 'revoked';
 
 -- One row per tenant: `generation` grows with every change of its policies, so that a replica knows when what it
 -- has read is old, and the sweep which agents were not looked at since.
