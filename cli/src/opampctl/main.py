@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from opampctl import __version__
-from opampctl.commands import agents, config, config_apply, login, tokens
+from opampctl.commands import agents, config, config_apply, connection_settings, identity, login, telling, tokens
 from opampctl.commands import conformance as conformance_command
 from opampctl.commands import simulate as simulate_command
 from opampctl.exits import CommandError
@@ -51,12 +51,16 @@ app.command("login", help=login.LOGIN_HELP)(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
 app.command("contexts")(login.list_contexts)
+for command_name, command in (*identity.COMMANDS.items(), *telling.COMMANDS.items()):
+    agents.app.command(command_name)(command)
 app.add_typer(agents.app, name="agents")
 config.app.command("apply", help=config_apply.APPLY_HELP)(config_apply.apply)
 config.app.command("push")(config_apply.push)
 config.app.command("status")(config_apply.status)
 app.add_typer(config.app, name="config")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(connection_settings.app, name="settings")
+app.add_typer(connection_settings.ca, name="ca")
 app.command("conformance", help=conformance_command.HELP)(conformance_command.conformance)
 app.command("simulate", help=simulate_command.EXAMPLES)(simulate_command.simulate)
 

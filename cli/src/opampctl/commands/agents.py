@@ -42,6 +42,8 @@ Examples:
   opampctl agents list --label deployment.environment.name=prod --sort -last_seen_at
 
   opampctl agents list --search edge --all -o json
+
+  opampctl agents list --approval pending
 """
 
 
@@ -53,6 +55,9 @@ def list_agents(
     health: Annotated[list[str] | None, typer.Option(help="unknown, healthy or unhealthy; repeatable.")] = None,
     config_state: Annotated[
         list[str] | None, typer.Option(help="unset, applying, applied or failed; repeatable.")
+    ] = None,
+    approval: Annotated[
+        list[str] | None, typer.Option(help="approved, pending, rejected or revoked; repeatable.")
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -68,6 +73,7 @@ def list_agents(
     """List agents."""
     labels = label_pairs(label)
     params: dict[str, Any] = {"status": status or [], "health": health or [], "config_state": config_state or []}
+    params["approval"] = approval or []
     params |= {"search": search, "sort": sort, **{f"label.{key}": value for key, value in labels.items()}}
 
     async def work(client: Client) -> None:
@@ -132,6 +138,7 @@ def get(context: typer.Context, agent: AgentName, *, output: Output = Format.TAB
             "Host": found.get("hostname"),
             "System": " ".join(filter(None, (found.get("type"), found.get("architecture")))),
             "Status": found.get("status"),
+            "Approval": found.get("approval"),
             "Health": found.get("health_state"),
             "Health error": found.get("health_error"),
             "Configuration": found.get("configuration_name"),
@@ -329,7 +336,7 @@ def _show_agents(agents: Sequence[dict[str, Any]]) -> None:
                 agent.get("name"),
                 agent.get("hostname"),
                 agent.get("version"),
-                agent.get("status"),
+                agent.get("status") if agent.get("approval", "approved") == "approved" else agent["approval"],
                 agent.get("configuration_name"),
                 agent.get("config_state"),
                 ago(agent.get("last_seen_at")),
