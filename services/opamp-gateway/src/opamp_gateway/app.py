@@ -33,6 +33,7 @@ from opamp_gateway.publisher import Publisher
 from opamp_gateway.questions import AgentState
 from opamp_gateway.registry import Registry
 from opamp_gateway.revocation import Revocations
+from opamp_gateway.rivalry import Rivalry
 from opamp_gateway.session import Rules
 from opamp_gateway.sweeper import Sweeper
 from opamp_gateway.upstream import BusSink, Rivals, StreamWatch, announce_all, spread
@@ -139,6 +140,7 @@ async def build(room: Room, settings: Settings) -> None:
         chance=random.random,
         fresh_uid=uuid7,
     )
+    gateway.on_rival = Rivalry(gateway).arose
     room.stack.push_async_callback(gateway.errands.close)
 
     stream = StreamWatch(bus, gateway)

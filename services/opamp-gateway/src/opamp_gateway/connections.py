@@ -36,6 +36,10 @@ class Holder(Protocol):
         """Tell the agent, now or with its next poll; False when it will not be told."""
         ...
 
+    def inform(self, reply: bytes) -> None:
+        """Send a ServerToAgent at once, where that can be done."""
+        ...
+
     def end(self, reason: str) -> None:
         """End the session and whatever carries it; *reason* as in Disconnected."""
         ...

@@ -51,6 +51,9 @@ class EpochDesk:
         self._clock = clock
         self._on_epoch = on_epoch
         self._on_late = on_late
+        self.works = False
+        """The last question was answered: whoever waits has its number in a moment."""
+
         self._waiting: list[Session] = []
         self._wake = asyncio.Event()
 
@@ -83,12 +86,14 @@ class EpochDesk:
             try:
                 first = await self._allocate(count)
             except ServiceError as error:
+                self.works = False
                 if not backoff:
                     log.warning("epochs_not_available", waiting=len(self._waiting), error=error.public)
                 backoff = min(1.0, backoff * 2 or 0.1)
                 await self._clock.sleep(backoff)
                 continue
             backoff = 0.0
+            self.works = True
             served, self._waiting = self._waiting[:count], self._waiting[count:]
             for number, session in enumerate(served, first):
                 if session.closed:

@@ -53,6 +53,7 @@ class Speaker(Protocol):
     epoch: int
     turn: int
     sequence_num: int
+    reported_hash: bytes
     customs: tuple[str, ...]
     """Custom capabilities the agent announced."""
 

@@ -85,6 +85,9 @@ class Gateway:
     spread: Callable[[Speaker, bytes], object] | None = None
     """Says a custom message (the body of CustomMessageReceived) to those who listen, at once."""
 
+    on_rival: Callable[[Holder, Session], None] | None = None
+    """Told of a socket whose agent another gateway holds under a higher epoch."""
+
     trust: Trust = field(default_factory=Trust)
     renamed: Renamed = field(default_factory=Renamed)
     connections: Connections = field(default_factory=Connections)
@@ -170,18 +173,21 @@ class Gateway:
 
     def superseded(self, tenant_id: str, uid: bytes, epoch: int, turn: int) -> None:
         """
-        Let a polling session go that goes on elsewhere under a higher fence: nobody reads its facts any more.
+        Let a session go that somebody else has under a higher fence: nobody reads its facts any more.
 
-        The agent's next poll here adopts what the other gateway left. A socket is left alone: whether its peer
-        lives is found out when the other side asks for the agent.
+        A polling agent's next poll here adopts what the other gateway left. Two sockets with one uid that were
+        opened at the same moment at two gateways come to light here: see `on_rival`.
         """
         holder = self.connections.get(tenant_id, uid)
         session = holder.session if holder is not None else None
-        if holder is None or session is None or session.transport != HTTP:
+        if holder is None or session is None or (session.epoch, session.turn) != (epoch, turn):
             return
-        if (session.epoch, session.turn) == (epoch, turn):
-            metrics.SUPERSEDED.inc()
-            self.ended(holder)
+        if session.transport != HTTP:
+            if self.on_rival is not None:
+                self.on_rival(holder, session)
+            return
+        metrics.SUPERSEDED.inc()
+        self.ended(holder)
 
     def stored(self, facts: list[Fact]) -> None:
         """Remember what is safely on the bus."""

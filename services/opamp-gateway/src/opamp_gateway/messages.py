@@ -41,6 +41,7 @@ SLOTS: Final[tuple[Slot, ...]] = (
 """AgentToServer fields a session keeps a digest of, by their place in the combined digest."""
 
 CUSTOM: Final = SLOTS.index("custom_capabilities")
+STATUS: Final = SLOTS.index("remote_config_status")
 
 NOTHING: Final = bytes(DIGEST * len(SLOTS))
 """The combined digest of an agent of which nothing is known."""

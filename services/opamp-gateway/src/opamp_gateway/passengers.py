@@ -59,6 +59,10 @@ class Passenger:
             for offering in mailbox.take():
                 self.deliver(offering)
 
+    def inform(self, reply: bytes) -> None:
+        """Send a ServerToAgent over the socket."""
+        self._socket.inform(reply)
+
     def end(self, reason: str) -> None:
         """End this session only: the socket carries others."""
         self._socket.leave(self, reason)

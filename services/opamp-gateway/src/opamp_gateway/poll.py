@@ -54,6 +54,9 @@ class Poll:
         self._gateway.registry.note(session)
         return True
 
+    def inform(self, reply: bytes) -> None:
+        """Do nothing: a polling agent is told only what waits for its next poll."""
+
     def end(self, reason: str) -> None:
         """End the session; there is no connection to close."""
         session = self.session

@@ -26,7 +26,7 @@ from opamp_gateway.messages import parse, wants_uid
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
 from opamp_gateway.poll import Poll
 from opamp_gateway.presented import certificate_of
-from opamp_gateway.reception import rename, welcome
+from opamp_gateway.reception import LOOKS, rename, welcome
 from opamp_gateway.registry import ask
 from opamp_gateway.session import HTTP
 from servicekit.errors import ServiceError, Unauthenticated
@@ -332,6 +332,14 @@ class Polling:
         poll.looked_at = gateway.now()
         memory = await ask(gateway.registry, credential.tenant_id, uid)
         session = poll.session
+        if gap and gateway.registry.shared:
+            # Somebody else may have served it a moment ago and be about to say so.
+            for pause in LOOKS:
+                if session is None or memory is None or (memory.epoch, memory.turn) > (session.epoch, session.turn):
+                    break
+                await gateway.clock.sleep(pause)
+                memory = await ask(gateway.registry, credential.tenant_id, uid)
+                session = poll.session
         if session is None:
             return None
         moved = gap if memory is None else (memory.epoch, memory.turn) > (session.epoch, session.turn)

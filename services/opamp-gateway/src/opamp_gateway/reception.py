@@ -16,7 +16,7 @@ import structlog
 from contracts.ids import format_uid
 from opamp_gateway import admission, answers, metrics
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
-from opamp_gateway.registry import may_adopt
+from opamp_gateway.registry import ask, may_adopt
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 from servicekit.errors import Kind, ServiceError
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from opamp_gateway.session import Step
 
 log = structlog.get_logger()
+
+LOOKS = (0.02, 0.04, 0.08, 0.16, 0.32)
+"""Pauses between looks for what another gateway is about to write."""
 
 _NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
 """Kinds of error that mean no, and not: later."""
@@ -109,16 +112,49 @@ def _look_up(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer)
     def known(memory: Memory | None) -> None:
         if newcomer.gone:
             return
-        memory = memory or Memory()
-        if _is_elsewhere(gateway, memory) and gateway.errands.run(
-            _contest_elsewhere(gateway, newcomer, memory, message), "contest elsewhere"
-        ):
+        late = memory is not None and _may_come(gateway, memory, message)
+        if late and gateway.errands.run(_look_again(gateway, newcomer, message), "second look"):
             return
-        # With too many at once nobody is asked: the newer epoch wins anyway.
-        with _sending_off(newcomer, message.instance_uid):
-            _enter(gateway, newcomer, memory, message)
+        _proceed(gateway, newcomer, memory or Memory(), message)
 
     gateway.registry.look_up(newcomer.credential.tenant_id, message.instance_uid, known)
+
+
+async def _look_again(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) -> None:
+    """
+    Give another gateway a moment to write what it has just learnt, before the agent is asked for everything.
+
+    An agent that moves at once, or polls through a balancer, is quicker than the registry.
+    """
+    memory: Memory | None = None
+    with _sending_off(newcomer, message.instance_uid):
+        for pause in LOOKS:
+            await gateway.clock.sleep(pause)
+            memory = await ask(gateway.registry, newcomer.credential.tenant_id, message.instance_uid)
+            if newcomer.gone or memory is None or not _may_come(gateway, memory, message):
+                break
+    if not newcomer.gone:
+        _proceed(gateway, newcomer, memory or Memory(), message)
+
+
+def _proceed(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
+    """Go on with what is known."""
+    if _is_elsewhere(gateway, memory) and gateway.errands.run(
+        _contest_elsewhere(gateway, newcomer, memory, message), "contest elsewhere"
+    ):
+        return
+    # With too many at once nobody is asked: the newer epoch wins anyway.
+    with _sending_off(newcomer, message.instance_uid):
+        _enter(gateway, newcomer, memory, message)
+
+
+def _may_come(gateway: Gateway, memory: Memory, message: opamp.AgentToServer) -> bool:
+    """Say whether what is missing for *message* to go on where the agent left off may be on its way here."""
+    if not gateway.registry.shared or not message.sequence_num or message.HasField("agent_description"):
+        return False
+    if gateway.renamed.first_of(message.instance_uid) != message.instance_uid:
+        return False
+    return memory.sequence_num is None or message.sequence_num != memory.sequence_num + 1 or not memory.described
 
 
 def _is_elsewhere(gateway: Gateway, memory: Memory) -> bool:

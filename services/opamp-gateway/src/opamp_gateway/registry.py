@@ -16,7 +16,7 @@ import structlog
 
 from contracts import registry as names
 from opamp_gateway import metrics
-from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, shared
+from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, STATUS, shared
 from opamp_gateway.session import HTTP, Memory
 from servicekit.cache import CacheError
 
@@ -42,7 +42,7 @@ _GATEWAY, _TRANSPORT = names.GATEWAY.encode(), names.TRANSPORT.encode()
 _SEQUENCE_NUM, _CAPABILITIES = names.SEQUENCE_NUM.encode(), names.CAPABILITIES.encode()
 _EPOCH, _TURN, _DESIRED = names.EPOCH.encode(), names.TURN.encode(), names.DESIRED.encode()
 _AT_ONCE = 200
-_GATHER_SECONDS = 0.05
+_GATHER_SECONDS = 0.01
 """Writes wait this long, so that all that is new of an agent goes in one."""
 
 _READ_SECONDS = 0.5
@@ -87,6 +87,9 @@ Returns the places, from 1, of those that were refused for a higher (epoch, turn
 class Book(Protocol):
     """What the rest of the gateway needs of the registry."""
 
+    shared: bool
+    """Other gateways write into it, too: what is not there now may be in a moment."""
+
     def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:
         """Tell *done* what is known; None = the registry could not be asked."""
         ...
@@ -114,6 +117,8 @@ class Book(Protocol):
 
 class NoRegistry:
     """A registry that knows nothing; for benchmarks and a gateway on its own."""
+
+    shared = False
 
     def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:  # noqa: ARG002
         """Know nothing."""
@@ -170,6 +175,8 @@ class Registry:
         on_refused: Told tenant, uid, epoch and turn of a session that somebody newer has superseded elsewhere.
     """
 
+    shared = True
+
     def __init__(
         self,
         redis: Redis,
@@ -224,6 +231,8 @@ class Registry:
                         update.fields[_SLOT_FIELDS[slot]] = digest
                         if slot == CUSTOM:
                             update.fields[CUSTOMS] = _lines(fact.session.customs)
+                        elif slot == STATUS:
+                            update.fields[REPORTED] = fact.session.reported_hash
 
     def forget(self, session: Session) -> None:
         """Drop the digests: an empty one is read as unknown."""
@@ -323,7 +332,17 @@ class Registry:
         except CacheError as error:
             self._missed("read", error)
             return [None] * len(keys)
-        return [memory_of(entry) for entry in found]
+        return [memory_of(self._newest(key, entry)) for key, entry in zip(keys, found, strict=True)]
+
+    def _newest(self, key: str, entry: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+        """Add to what Redis knows what is about to be written there."""
+        update = self._updates.get(key)
+        if update is None or (update.epoch, update.turn) < (_number(entry.get(_EPOCH)), _number(entry.get(_TURN))):
+            return entry
+        newest = {**entry, **update.fields, _EPOCH: b"%d" % update.epoch, _TURN: b"%d" % update.turn}
+        if update.release:
+            newest.pop(_GATEWAY, None)
+        return newest
 
     async def _write(self, updates: list[tuple[str, _Update]]) -> None:
         if self._away:

@@ -17,7 +17,7 @@ from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import answers, facts
 from opamp_gateway.errors import BadMessage
 from opamp_gateway.facts import Fact
-from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, digest_of, fault_of, shared
+from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, STATUS, digest_of, fault_of, shared
 from opamp_gateway.varint import delimited, number
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ HTTP: Final = int(facts_pb2.TRANSPORT_HTTP)
 
 _UNKNOWN: Final = bytes(DIGEST)
 _DESCRIPTION, _COMPONENTS = 0, 7
-_STATUS_SLOT, _SETTINGS_SLOT = 3, 5
+_SETTINGS_SLOT = 5
 _PLAIN: Final = (
     (1, facts.HEALTH_REPORTED),
     (2, facts.EFFECTIVE_CONFIG_REPORTED),
-    (_STATUS_SLOT, facts.REMOTE_CONFIG_STATUS_REPORTED),
+    (STATUS, facts.REMOTE_CONFIG_STATUS_REPORTED),
     (4, facts.PACKAGE_STATUSES_REPORTED),
     (_SETTINGS_SLOT, facts.CONNECTION_SETTINGS_STATUS_REPORTED),
 )
@@ -52,6 +52,7 @@ _FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
 _ALL_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
 _TELLS_COMPONENTS: Final = int(opamp.AgentCapabilities_ReportsAvailableComponents)
 _UNSET: Final = int(opamp.RemoteConfigStatuses_UNSET)
+_APPLIED: Final = int(opamp.RemoteConfigStatuses_APPLIED)
 _FAILED: Final = int(opamp.RemoteConfigStatuses_FAILED)
 _ASKS: Final = 5
 """Gaps in a row that are each answered with ReportFullState; after that it is asked now and then."""
@@ -102,6 +103,11 @@ class Memory:
     reported_hash: bytes = b""
     desired: bytes = b""
     customs: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> bool:
+        """Whether a description of this agent was ever published."""
+        return self.digests[:DIGEST] != _UNKNOWN
 
 
 @dataclass(slots=True)
@@ -362,7 +368,7 @@ class Session:
         if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
             self.offered_hash = self.served = content_hash
             self.offered_at = now
-            self._learn(_STATUS_SLOT, _UNKNOWN)
+            self._learn(STATUS, _UNKNOWN)
         elif kind == facts_pb2.OFFER_KIND_CONNECTION_SETTINGS:
             self._settings = (content_hash, now)
             self._learn(_SETTINGS_SLOT, _UNKNOWN)
@@ -512,6 +518,9 @@ class Session:
 
     def _config_status(self, status: opamp.RemoteConfigStatus, step: Step) -> None:
         reported = self.reported_hash = status.last_remote_config_hash
+        if reported == self.served and status.status == _APPLIED:
+            # Should it report anything else from now on, it has lost what it had, and may be told again.
+            self.served = b""
         if reported not in (self.offered_hash, self.desired) and status.status != _FAILED:
             # Words without a hash are about what was offered, unless they say that there never was anything.
             step.doubtful = bool(reported) or status.status == _UNSET

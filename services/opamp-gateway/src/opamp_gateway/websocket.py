@@ -38,6 +38,7 @@ log = structlog.get_logger()
 _PLAIN_BINARY = 0x82
 _SHORTEST = 7
 _LONGEST = 131
+_NUMBER_SECONDS, _NUMBER_LOOKS = 0.01, 30
 _LENGTH_OF_SHORT = 122
 """Second byte of a masked frame of n ≤ 125 bytes is 128 + n, and the frame is n + 6 bytes long."""
 
@@ -155,6 +156,10 @@ class WebSocket(Wire):
             fact = session.delivered(offering.kind, offering.content_hash, offering.offer_id, now, gateway.stamp())
             gateway.publisher.add((fact,))
         return True
+
+    def inform(self, reply: bytes) -> None:
+        """Send a ServerToAgent."""
+        self._write(reply)
 
     def end(self, reason: str) -> None:
         """End the session and close the socket, unless it carries others."""
@@ -358,6 +363,27 @@ class WebSocket(Wire):
                 self.deliver(offering)
         for passenger in list((self.companions or {}).values()):
             passenger.flush()
+
+    def _linger(self, payload: bytes) -> bool:
+        """Wait for the number of a connection that is very young: what its agent said would be lost without it."""
+        session, gateway = self.session, self._gateway
+        if session is None or session.epoch or not gateway.epochs.works:
+            return False
+        if not gateway.errands.run(self._close_numbered(session, payload), "close"):
+            return False
+        self._reason = "connection closed"
+        return True
+
+    async def _close_numbered(self, session: Session, payload: bytes) -> None:
+        try:
+            for _ in range(_NUMBER_LOOKS):
+                if session.epoch or session.closed:
+                    break
+                await self._gateway.clock.sleep(_NUMBER_SECONDS)
+        finally:
+            self._part("connection closed")
+            if not self._transport.is_closing():
+                self._farewell(payload)
 
     def _part(self, reason: str) -> None:
         """End every session of the socket with the last fact of its epoch."""

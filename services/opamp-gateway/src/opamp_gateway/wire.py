@@ -101,6 +101,10 @@ class Wire(asyncio.Protocol):
         """Say what waited while the peer did not read."""
         raise NotImplementedError
 
+    def _linger(self, payload: bytes) -> bool:
+        """Put the answer to a Close off for a moment, if there is a reason; say so."""
+        raise NotImplementedError
+
     def _agents(self) -> int:
         """Tell how many share the right to speak."""
         return 1
@@ -205,12 +209,7 @@ class Wire(asyncio.Protocol):
             self._account(anew=any(opcode in (frames.BINARY, frames.TEXT) for opcode, _ in events))
 
     def _event(self, opcode: int, payload: bytes) -> None:
-        self._gateway.heard(self)  # type: ignore[arg-type]
-        self.pinged_at = 0.0
-        if self._probe is not None:
-            if not self._probe.done():
-                self._probe.set_result(True)
-            self._probe = None
+        self._alive()
         if not self._may_speak():
             return
         if opcode == frames.BINARY:
@@ -224,13 +223,27 @@ class Wire(asyncio.Protocol):
         elif opcode == frames.PING:
             self._transport.write(frames.frame(frames.PONG, payload))
         elif opcode == frames.CLOSE:
-            self._part("connection closed")
-            self._reason = "connection closed"
-            self._drop_unfinished()
-            self._transport.write(frames.frame(frames.CLOSE, payload[:2]))
-            self._transport.close()
+            if not self._linger(payload):
+                self._part("connection closed")
+                self._farewell(payload)
         elif opcode == frames.TEXT:
             self.close(frames.UNSUPPORTED, "protocol error")
+
+    def _alive(self) -> None:
+        """Take a sign of life."""
+        self._gateway.heard(self)  # type: ignore[arg-type]
+        self.pinged_at = 0.0
+        if self._probe is not None:
+            if not self._probe.done():
+                self._probe.set_result(True)
+            self._probe = None
+
+    def _farewell(self, payload: bytes) -> None:
+        """Answer the peer's Close."""
+        self._reason = "connection closed"
+        self._drop_unfinished()
+        self._transport.write(frames.frame(frames.CLOSE, payload[:2]))
+        self._transport.close()
 
     def _write(self, reply: bytes) -> bool:
         """Send a ServerToAgent; False when nothing was sent: too large, or nobody is there."""
