@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from opamp.v1 import opamp_pb2 as opamp
 _TIMEOUT_SECONDS = 30.0
 _SETTLE_SECONDS = 120.0
 _IDLE_SECONDS = 5.0
+_REST_SECONDS = 5.0
 PROBE_LABEL, FLEET_LABEL = "bench-probe", "bench-fleet"
 
 
@@ -100,6 +102,8 @@ class Agents:
         self.received: dict[int, str] = {}
         """Agent → first line of the newest configuration it got."""
 
+        self._holders: Counter[str] = Counter()
+
         self.last = 0.0
         fleet.on_message = self._hear
 
@@ -112,13 +116,15 @@ class Agents:
         if message.HasField("remote_config"):
             self.last = time.perf_counter()
             body = next(iter(message.remote_config.config.config_map.values())).body
+            self._holders[self.received.get(index, "")] -= 1
             self.received[index] = body.split(b"\n", 1)[0].decode()
+            self._holders[self.received[index]] += 1
             frame = self.fleet.messages.config_applied
             self.fleet.say(index, frame(index, self.fleet.next_sequence(index), message.remote_config.config_hash))
 
     def reached(self, marker: str) -> int:
         """Count the agents whose newest configuration begins with *marker*."""
-        return sum(1 for first in self.received.values() if first == marker)
+        return self._holders[marker]
 
 
 @dataclass(frozen=True)
@@ -215,6 +221,8 @@ def measure_rollout(results: Results, stand: Stand, fleet: Fleet, agents: Agents
     _settle(stand, fleet, agents, "# first")
     for turn in range(size.rollouts):
         marker = f"# rollout {turn}"
+        # Events and registry entries of the change before are still being written.
+        fleet.live(lambda: False, seconds=_REST_SECONDS)
         gc.collect(0)
         begin = time.perf_counter()
         stand.api.send("PUT", "/configurations/bench-fleet", _draft(marker, FLEET_LABEL))
