@@ -8,7 +8,7 @@ An agent that asks again is the same enrolment, and is offered the same credenti
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,6 +26,7 @@ from agent_state.errors import AgentRefused
 from agent_state.identity_store import AgentIdentity
 from agent_state.publisher import enrolled
 from agent_state.verdicts import (
+    ANOTHER_AGENT,
     OUTSIDE,
     OWN,
     UNKNOWN_TOKEN,
@@ -184,13 +185,21 @@ class Admission:
         return await self._enrol(connection, arrival, token)
 
     async def _recognise(self, connection: Db, arrival: Arrival) -> AgentIdentity:
-        held = await self._identities.hold(connection, *arrival.key)
-        identity = held or AgentIdentity(*arrival.key)
         credential = await self._credentials.get(connection, arrival.tenant_id, arrival.credential_id)
-        if credential is None or credential.uid != arrival.uid:
+        if credential is None:
             raise AgentRefused(UNKNOWN_TOKEN)
         _refuse(ended_of(credential.state, credential.expires_at, await self._credentials.now(connection)))
+        if credential.uid == arrival.uid:
+            held = await self._identities.hold(connection, *arrival.key)
+        else:
+            # The gateway asks so only when it gave the agent this id.
+            held = await self._identities.succeed(connection, arrival.key, credential.uid, credential.id)
+            if held is None:
+                raise AgentRefused(ANOTHER_AGENT)
+        identity = held or AgentIdentity(*arrival.key)
         _refuse(barred_sentence(identity.approval))
+        if credential.uid != arrival.uid:
+            await self._offers.ensure_for(connection, identity, arrival.capabilities)
         return identity
 
     async def _enrol(self, connection: Db, arrival: Arrival, token: StoredToken) -> tuple[AgentIdentity, bool]:
@@ -204,7 +213,7 @@ class Admission:
         if not token.rules.needs_admission:
             # Settings for its tenant brought it here, or a barred neighbour: this token keeps no list.
             _refuse(closed_sentence(token, await self._credentials.now(connection)))
-            return held or AgentIdentity(*arrival.key, stamped_labels=token.rules.labels), False
+            return replace(held or AgentIdentity(*arrival.key), stamped_labels=token.rules.labels), False
         identity = await self._identities.found(
             connection, *arrival.key, PENDING if token.rules.requires_approval else APPROVED
         )

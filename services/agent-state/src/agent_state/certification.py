@@ -40,12 +40,6 @@ NOT_YOURS = "This id belongs to another agent."
 NOT_OFFERED = "The certificate cannot be offered: "
 
 _KEEP_CSR = "UPDATE agent_identity SET pending_csr = $3 WHERE tenant_id = $1 AND agent_uid = $2"
-# Whoever has the id already: decided about, with a credential, or connected by something else than who asks.
-_TAKEN = """
-SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2)
-  OR EXISTS (SELECT FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2)
-  OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
-"""
 
 Told = Callable[["Db", "Arrival", "opamp.ConnectionSettingsOffers"], Awaitable[None]]
 """Records that an answer carries these settings."""
@@ -140,8 +134,9 @@ class Certification:
             if credential is None or ended_of(credential.state, credential.expires_at, now):
                 raise CertificateRefused("The credential of this connection is not valid any more.")
             if credential.uid != arrival.uid:
-                # The platform ordered another id (OpAMP "Using instance_uid in the CSR"): it must be nobody's yet.
-                await self._identify_heir(connection, arrival, credential)
+                heir = await self._identities.succeed(connection, arrival.key, credential.uid, credential.id)
+                if heir is None:
+                    raise CertificateRefused(NOT_YOURS)
         elif not arrival.credential_id.startswith(OUTSIDE) and arrival.credential_id:
             token = await self._identities.token(connection, arrival.tenant_id, arrival.credential_id, arrival.uid)
             if token is None or (token.rules.needs_admission and not token.enrolled):
@@ -151,16 +146,6 @@ class Certification:
         if sentence:
             raise CertificateRefused(sentence)
         return identity
-
-    async def _identify_heir(self, connection: Db, arrival: Arrival, credential: Credential) -> None:
-        giver = await self._identities.hold(connection, arrival.tenant_id, credential.uid)
-        if giver is not None and giver.approval != APPROVED:
-            raise CertificateRefused(barred_sentence(giver.approval) or "The agent waits for approval.")
-        if await connection.fetchval(_TAKEN, *arrival.key, arrival.credential_id):
-            raise CertificateRefused(NOT_YOURS)
-        if giver is not None:
-            heir = await self._identities.found(connection, *arrival.key, APPROVED)
-            await self._identities.inherit(connection, heir, giver)
 
     async def _sign(self, connection: Db, identity: AgentIdentity, csr: bytes) -> Credential:
         assert self._signer is not None  # noqa: S101 - asked by every caller

@@ -35,7 +35,7 @@ SELECT p.position, now() AS now, {_WANTED},
       SELECT FROM enrolment x LEFT JOIN agent a ON a.tenant_id = x.tenant_id AND a.agent_uid = x.agent_uid
       WHERE x.tenant_id = t.tenant_id AND x.token_id = t.id AND a.link IS DISTINCT FROM 'connected')
     ELSE false END AS has_absentees,
-  CASE WHEN t.id IS NOT NULL AND p.agent_uid = ''
+  CASE WHEN t.id IS NOT NULL
     THEN EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.approval <> 'approved')
     ELSE false END AS has_barred,
   EXISTS (SELECT FROM connection_settings_policy y
@@ -68,6 +68,12 @@ SELECT * FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2 FOR UPDATE
 _FOUND = """
 INSERT INTO agent_identity AS i (tenant_id, agent_uid, approval) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+# Whoever has an id already: decided about, with a credential, or connected by something else than who asks.
+_TAKEN = """
+SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2)
+  OR EXISTS (SELECT FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2)
+  OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
+"""
 _ADMITTED = "UPDATE agent_identity SET admitted_at = now() WHERE tenant_id = $1 AND agent_uid = $2"
 _STAMP = """
 UPDATE agent_identity
@@ -77,8 +83,9 @@ WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
 _INHERIT = """
 UPDATE agent_identity
-SET stamped_labels = $3, enrolment_token_id = $4, ephemeral_seconds = $5, issues = $6, credential_lifetime_seconds = $7
-WHERE tenant_id = $1 AND agent_uid = $2
+SET stamped_labels = $3, enrolment_token_id = $4, ephemeral_seconds = $5, issues = $6,
+    credential_lifetime_seconds = $7, former_uid = $8
+WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
 _DECIDE = """
 UPDATE agent_identity SET approval = $3, decided_by = $4, comment = $5, decided_at = now()
@@ -101,6 +108,8 @@ class AgentIdentity:
 
     credential_lifetime_seconds: int = 0
     pending_csr: bytes | None = None
+    former_uid: bytes | None = None
+    """The id it had before the platform gave it this one."""
 
 
 class IdentityStore:
@@ -174,18 +183,40 @@ class IdentityStore:
         row = await connection.fetchrow(_DECIDE, *key, approval, author, comment)
         return _identity_of(_there(row))
 
-    async def inherit(self, connection: Db, heir: AgentIdentity, giver: AgentIdentity) -> None:
-        """Let an agent that was given another id keep what it was enrolled with."""
-        await connection.execute(
+    async def succeed(self, connection: Db, key: Key, former_uid: bytes, credential_id: str) -> AgentIdentity | None:
+        """
+        Let an agent go on under another id, which the platform gave it; locks both identities.
+
+        OpAMP "Using instance_uid in the CSR": a credential of the former id is good for the new one. But only for an
+        id that is nobody's yet, or was this agent's before.
+
+        Returns:
+            None when the id is another agent's.
+        """
+        giver = await self.hold(connection, key[0], former_uid)
+        heir = await self.hold(connection, *key)
+        if heir is not None:
+            return heir if heir.former_uid == former_uid else None
+        if await connection.fetchval(_TAKEN, *key, credential_id):
+            return None
+        approval = giver.approval if giver is not None else APPROVED
+        _ = await self.found(connection, *key, approval)
+        return await self.inherit(connection, key[1], giver or AgentIdentity(key[0], former_uid), former_uid)
+
+    async def inherit(self, connection: Db, heir_uid: bytes, giver: AgentIdentity, former_uid: bytes) -> AgentIdentity:
+        """Let an agent that was given another id keep what it was enrolled with; its identity must exist."""
+        row = await connection.fetchrow(
             _INHERIT,
-            heir.tenant_id,
-            heir.uid,
+            giver.tenant_id,
+            heir_uid,
             dict(giver.stamped_labels),
             giver.enrolment_token_id,
             giver.ephemeral_seconds,
             giver.issues,
             giver.credential_lifetime_seconds,
+            former_uid,
         )
+        return _identity_of(_there(row))
 
 
 def token_of(row: asyncpg.Record) -> StoredToken:
@@ -229,6 +260,7 @@ def _identity_of(row: Mapping[str, Any] | asyncpg.Record) -> AgentIdentity:
         row["issues"],
         row["credential_lifetime_seconds"],
         row["pending_csr"],
+        row["former_uid"],
     )
 
 

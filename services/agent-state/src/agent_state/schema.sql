@@ -335,6 +335,9 @@ CREATE TABLE agent_identity (
     created_at timestamptz NOT NULL DEFAULT now(),
     -- An agent let in a moment ago is not forgotten although it is not connected yet.
     admitted_at timestamptz NOT NULL DEFAULT now(),
+    -- The id it had before the platform gave it another one: the credential of that id lets it in until it has its
+    -- own.
+    former_uid bytea,
     PRIMARY KEY (tenant_id, agent_uid)
 );
 

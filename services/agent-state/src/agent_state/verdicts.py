@@ -1,8 +1,8 @@
 """
 May this connection come in: what a proof shows against what is stored. Pure.
 
-A verdict is for one proof, uid and address included, and may be remembered for as long as it says. Whatever depends
-on more than stands in the proof is decided with the first message (needs_admission).
+A verdict is for one proof, uid and address included, and may be remembered for as long as it says. One that binds
+no agent and needs no admission says the same of every agent with that token: gateways remember it by the token alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from contracts.ids import DEFAULT_TENANT
 UNKNOWN_TOKEN = "This token lets nobody in."  # noqa: S105 - a sentence
 UNKNOWN_CERTIFICATE = "This certificate is nobody's."
 CERTIFICATE_NAMES_NOBODY = "This certificate names no agent: its SAN or CN must be the agent's id."
+ANOTHER_AGENT = "This credential belongs to another agent."
 NOTHING_SHOWN = "Neither a token nor a certificate was shown."
 CREDENTIAL_REVOKED = "This credential was revoked."
 CREDENTIAL_SUPERSEDED = "This credential was replaced by a newer one."
@@ -103,7 +104,7 @@ class Found:
 
     stamped_labels: Mapping[str, str] = field(default_factory=dict)
     has_barred: bool = False
-    """Its tenant has agents that are not approved: an agent without a name may be one of them."""
+    """Its tenant has agents that are not approved: whoever comes next with the same token may be one of them."""
 
     has_policies: bool = False
     """Its tenant has connection settings for agents: they go into the first answer."""
@@ -144,7 +145,6 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
     closed = closed_sentence(token, now)
     if closed and not (token.enrolled if shown.uid else token.has_absentees):
         return Verdict(closed, token.tenant_id, token.id)
-    known = bool(found.approval)
     return Verdict(
         tenant_id=token.tenant_id,
         credential_id=token.id,
@@ -154,11 +154,11 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
             or token.rules.needs_admission
             or found.has_policies
             or found.approval == PENDING
-            or (found.has_barred and not shown.uid)
+            or found.has_barred
         ),
         # Of a token that is used up the next knock may be another agent's.
         cache_seconds=0 if closed else _until(token.expires_at, now, cache_seconds),
-        labels=found.stamped_labels if known and found.stamped_labels else token.rules.labels,
+        labels=token.rules.labels,
         approval=found.approval or (PENDING if token.rules.requires_approval else APPROVED),
     )
 
