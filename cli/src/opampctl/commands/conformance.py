@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from opampctl.client import Client
-from opampctl.conformance import Options, Result, Suite, Target, TargetError, Verdict, server_rows
+from opampctl.conformance import Options, Result, Suite, Target, TargetError, Unreachable, Verdict, server_rows
 from opampctl.conformance.probe import LIMIT_BYTES
 from opampctl.conformance.report import Shape, write_report
 from opampctl.conformance.stimulus import ACTIONS, NoStimulus, Stimulus
@@ -21,8 +21,6 @@ from opampctl.exits import CommandError, Exit
 from opampctl.output import err
 from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
 from opampctl.simulate.options import DEFAULT_ENDPOINT
-
-COULD_NOT_RUN = 2
 
 HELP = (
     """
@@ -116,6 +114,9 @@ def conformance(
 
     try:
         results = asyncio.run(run())
+    except Unreachable as error:
+        sentence = f"There is {error}."
+        raise CommandError(sentence, Exit.USAGE, hint="Is the address of --endpoint right?") from error
     except CommandError as error:
         raise CommandError(error.sentence, Exit.USAGE, hint=error.hint, details=error.details) from error
     text = write_report(results, report, target.url(websocket=True), time.monotonic() - begun)

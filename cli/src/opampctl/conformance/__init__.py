@@ -5,8 +5,8 @@ It knows the protocol from the specification and shares no code with any server 
 """
 
 from opampctl.conformance.register import Row, server_rows
-from opampctl.conformance.suite import Options, Suite
+from opampctl.conformance.suite import Options, Suite, Unreachable
 from opampctl.conformance.target import Target, TargetError
 from opampctl.conformance.verdict import Result, Verdict
 
-__all__ = ["Options", "Result", "Row", "Suite", "Target", "TargetError", "Verdict", "server_rows"]
+__all__ = ["Options", "Result", "Row", "Suite", "Target", "TargetError", "Unreachable", "Verdict", "server_rows"]

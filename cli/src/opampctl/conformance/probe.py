@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from opampctl.conformance.connection import Gone
-from opampctl.conformance.evidence import Trace
+from opampctl.conformance.evidence import Secrets, Trace
 from opampctl.conformance.heard import Heard, Transport
 from opampctl.conformance.ledger import UNKNOWN_CAPABILITIES, Ledger, Record
 from opampctl.conformance.persona import REPORTS_STATUS, Persona
@@ -58,6 +58,8 @@ class Setting:
     ledger: Ledger = field(default_factory=Ledger)
     limit_bytes: int = LIMIT_BYTES
     """The server's message size limit."""
+
+    secrets: Secrets = field(default_factory=Secrets)
 
 
 class Line(Protocol):
@@ -164,7 +166,7 @@ class Probe:
         self.setting = setting
         self.target = setting.target
         self.patience = setting.patience
-        self.trace = Trace()
+        self.trace = Trace(setting.secrets)
         self.personas: list[Persona] = []
         self._stack = ExitStack()
 

@@ -11,17 +11,17 @@ from typing import Any, Protocol
 from opampctl.conformance.verdict import NotApplicable
 
 ACTIONS = {
-    "show_agent": "Tell what the server knows of instance_uid; answer {known, connected, ...}.",
+    "show_agent": "Tell what is known of instance_uid: {known, connected, name, health, effective_config, ...}.",
     "offer_config": "Make body (text, content_type yaml) the configuration of instance_uid.",
     "restart_agent": "Send the Restart command to instance_uid.",
-    "offer_connection_settings": "Offer settings (opamp, own_metrics, own_traces, own_logs, other_connections).",
-    "offer_packages": "Offer packages [{name, version, type, content as base64}] to instance_uid.",
-    "send_custom_message": "Send capability, type, data (base64) to instance_uid.",
-    "show_custom_messages": "Tell the custom messages received of instance_uid; answer {messages: [...]}.",
-    "rename_agent": "Give instance_uid another uid.",
-    "make_credential": "Make a credential; answer {id, headers: {name: value}}.",
-    "revoke_credential": "Revoke the credential with this id.",
-    "forget_agent": "Remove instance_uid; the check is over.",
+    "request_components": "Ask instance_uid for its available components.",
+    "offer_connection_settings": "Make settings {opamp, own_metrics, ..., other_connections} those of instance_uid.",
+    "offer_packages": "Make packages [{name, version, type, content as base64}] all those of instance_uid.",
+    "send_custom_message": "Send capability, type, data (base64) to instance_uid; await_reply: answer {reply: {data}}.",
+    "make_credential": "Make a shared credential; with own: true agents get one of their own. Answer {id, headers}.",
+    "rotate_credential": "Offer instance_uid a new credential of its own.",
+    "revoke_agent": "Take instance_uid every right to connect.",
+    "forget_agent": "Remove instance_uid.",
 }
 """Every action there is, for whoever writes a program for --stimulus-command."""
 

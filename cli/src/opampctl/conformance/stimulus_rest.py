@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from opampctl.client import ApiError, Client, quoted
+from opampctl.conformance.stimulus import Refused
 from opampctl.conformance.verdict import NotApplicable
 from opampctl.exits import CommandError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _NOT_FOUND = 404
-_UNSERVED = frozenset({404, 405, 501})
+_REFUSALS = frozenset({400, 403, 409, 412, 422, 504})
 UID_LABEL = "service.instance.id"
 """Every agent of the suite describes itself with its uid under this name."""
 
@@ -32,9 +33,17 @@ class RestStimulus:
         self._client = client
         self._run = secrets.token_hex(3)
         self._configurations: dict[str, str] = {}
+        self._made: set[str] = set()
         self._deeds: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "show_agent": self._show_agent,
             "offer_config": self._offer_config,
+            "restart_agent": self._restart_agent,
+            "request_components": self._request_components,
+            "offer_connection_settings": self._offer_connection_settings,
+            "send_custom_message": self._send_custom_message,
+            "make_credential": self._make_credential,
+            "rotate_credential": self._rotate_credential,
+            "revoke_agent": self._revoke_agent,
             "forget_agent": self._forget_agent,
         }
 
@@ -51,11 +60,14 @@ class RestStimulus:
         try:
             return await deed(**what)
         except CommandError as error:
-            raise NotApplicable(f"the API would not {action.replace('_', ' ')}: {error.sentence}") from error
+            said = f"the API would not {action.replace('_', ' ')}: {error.sentence}"
+            if isinstance(error, ApiError) and error.status in _REFUSALS:
+                raise Refused(said) from error
+            raise NotApplicable(said) from error
 
     async def close(self) -> None:
-        """Delete the configurations it made."""
-        await asyncio.gather(*(self._delete(name) for name in self._configurations.values()))
+        """Delete the configurations, settings and credentials it made."""
+        await asyncio.gather(*(self._delete(path) for path in sorted(self._made)))
 
     async def _show_agent(self, instance_uid: str) -> dict[str, Any]:
         try:
@@ -96,6 +108,7 @@ class RestStimulus:
             }
             await self._client.call("POST", "/configurations", what, body=draft)
             self._configurations[instance_uid] = name
+            self._made.add(f"/configurations/{quoted(name)}")
         else:
             await self._client.call("PATCH", f"/configurations/{quoted(name)}", what, body={"raw_config": body})
         return {}
@@ -104,13 +117,45 @@ class RestStimulus:
         try:
             await self._client.call("DELETE", f"/agents/{instance_uid}", "Cannot forget the agent")
         except ApiError as error:
-            if error.status not in _UNSERVED:
+            if error.status != _NOT_FOUND:
                 raise
         return {}
 
-    async def _delete(self, name: str) -> None:
+    async def _restart_agent(self, instance_uid: str) -> dict[str, Any]:
+        return await self._post(f"/agents/{instance_uid}/restart", "Cannot restart the agent")
+
+    async def _request_components(self, instance_uid: str) -> dict[str, Any]:
+        return await self._post(f"/agents/{instance_uid}/components/refresh", "Cannot ask for components")
+
+    async def _offer_connection_settings(self, instance_uid: str, settings: dict[str, Any]) -> dict[str, Any]:
+        path = f"/connection-settings/conformance-{self._run}-{instance_uid}"
+        policy = {"selector": {UID_LABEL: instance_uid}, "priority": 1, "settings": settings}
+        await self._client.call("PUT", path, "Cannot set connection settings", body=policy)
+        self._made.add(path)
+        return {}
+
+    async def _send_custom_message(self, instance_uid: str, **message: Any) -> dict[str, Any]:
+        return await self._post(f"/agents/{instance_uid}/custom-messages", "Cannot send a custom message", message)
+
+    async def _make_credential(self, *, own: bool = False) -> dict[str, Any]:
+        draft = {"name": f"conformance-{self._run}", "issues": "bearer" if own else "none"}
+        made = await self._post("/enrolment-tokens", "Cannot make an enrolment token", draft)
+        self._made.add(f"/enrolment-tokens/{made['id']}")
+        return {"id": made["id"], "headers": {"Authorization": f"Bearer {made['secret']}"}}
+
+    async def _rotate_credential(self, instance_uid: str) -> dict[str, Any]:
+        return await self._post(f"/agents/{instance_uid}/credentials/rotate", "Cannot rotate the credential")
+
+    async def _revoke_agent(self, instance_uid: str) -> dict[str, Any]:
+        return await self._post(f"/agents/{instance_uid}/revoke", "Cannot revoke the agent", {"comment": "conformance"})
+
+    async def _post(self, path: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = (await self._client.call("POST", path, what, body=body)).body
+        return answer if isinstance(answer, dict) else {}
+
+    async def _delete(self, path: str) -> None:
         try:
-            await self._client.call("DELETE", f"/configurations/{quoted(name)}", "Cannot delete the configuration")
+            await self._client.call("DELETE", path, "Cannot delete what the run made")
         except CommandError:
             return  # the run is over, and its verdict does not hang on this
 

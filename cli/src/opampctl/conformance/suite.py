@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opampctl.conformance import catalogue
+from opampctl.conformance.connection import Gone, open_connection
 from opampctl.conformance.evidence import clip
 from opampctl.conformance.probe import LIMIT_BYTES, Patience, Probe, Setting
 from opampctl.conformance.register import server_rows
@@ -43,6 +44,10 @@ class Options:
     check_seconds: float = CHECK_SECONDS
 
 
+class Unreachable(Exception):
+    """Nobody listens where the server was said to be; nothing can be judged."""
+
+
 class Suite:
     """One run over a server."""
 
@@ -50,12 +55,22 @@ class Suite:
         self._options = options
         self._progress = progress
         self._setting = Setting(options.target, options.patience, options.stimulus, limit_bytes=options.limit_bytes)
+        self._setting.secrets.add(*(value for _, value in options.target.headers), options.target.token)
         self._done: dict[str, Result] = {}
         self._total = 0
         self._agents: set[str] = set()
 
     async def run(self) -> list[Result]:
-        """Judge every row; results are in the order of the register."""
+        """
+        Judge every row; results are in the order of the register.
+
+        Raises:
+            Unreachable: Not even a connection comes about.
+        """
+        try:
+            (await open_connection(self._options.target, self._options.patience.answer)).abort()
+        except Gone as error:
+            raise Unreachable(str(error)) from error
         rows = [row for row in server_rows().values() if not self._options.only or row.id in self._options.only]
         self._total = len(rows)
         known = catalogue.checks()
@@ -123,7 +138,8 @@ class Suite:
         if not judged:
             return Result(row, Verdict.NOT_APPLICABLE, invariant.name, invariant.unseen)
         shown = tuple(
-            f"< in {each.row}: {clip(each.heard.raw)}" for each in (bad or [judged[-1][0]])[:_SHOWN_OFFENDERS]
+            f"< in {each.row}: {clip(self._setting.secrets.masked(each.heard.raw))}"
+            for each in (bad or [judged[-1][0]])[:_SHOWN_OFFENDERS]
         )
         if bad:
             said = f"{invariant.broken} ({len(bad)} of {len(judged)} messages)"
