@@ -160,3 +160,16 @@ def test_agent_state_is_told_what_credentials_are_made_with(tmp_path: Path) -> N
     assert told["AGENT_STATE_OPAMP_PUBLIC_URL"] == "ws://127.0.0.1:4320/v1/opamp"
     assert told["AGENT_STATE_CREDENTIAL_KEY_FILE"] == str(tmp_path / "credential-key")
     assert not [name for name in platform._settings_of("config-service") if "KEY" in name]
+
+
+def test_doors_with_tls_are_told_as_such(tmp_path: Path) -> None:
+    """To agents in their settings, to scripts in run.json."""
+    platform = _platform(tmp_path, secrets=Secrets(enrolment_token="t"))
+    platform.settings = {"OPAMP_GATEWAY_TLS_CERTIFICATE_FILE": "/tls.crt"}
+
+    platform.write_facts()
+
+    facts = json.loads((tmp_path / "run.json").read_text())
+    assert facts["opamp_url"] == "wss://127.0.0.1:4320/v1/opamp"
+    assert facts["opamp_http_url"] == "https://127.0.0.1:4320/v1/opamp"
+    assert platform._settings_of("agent-state")["AGENT_STATE_OPAMP_PUBLIC_URL"] == facts["opamp_url"]

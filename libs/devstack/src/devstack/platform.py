@@ -38,6 +38,7 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
 RUN_FILE = "run.json"
+TLS_SETTING = "OPAMP_GATEWAY_TLS_CERTIFICATE_FILE"
 SERVERS = ("postgres", "nats", "redis")
 TOKEN_FILE = "enrolment-token"  # noqa: S105  # its name, not its secret
 
@@ -166,7 +167,7 @@ class Platform:
         if keys.admin_password and admin_is_refused(_api_url(ports), keys.admin_user, keys.admin_password):
             refused = keys.admin_user
         token_refused = bool(keys.enrolment_token) and token_is_refused(
-            _opamp_url("http", ports.opamp[0]), keys.enrolment_token
+            _opamp_url(self._scheme("http"), ports.opamp[0]), keys.enrolment_token
         )
         if token_refused:
             self.say("the enrolment token of the last start was revoked or has expired; making another one")
@@ -190,10 +191,10 @@ class Platform:
         secrets.write_private(token_file, self._secrets.enrolment_token + "\n")
         self.facts = {
             "api_url": _api_url(ports),
-            "opamp_url": _opamp_url("ws", ports.opamp[0]),
-            "opamp_http_url": _opamp_url("http", ports.opamp[0]),
-            "opamp_urls": [_opamp_url("ws", port) for port in ports.opamp],
-            "opamp_http_urls": [_opamp_url("http", port) for port in ports.opamp],
+            "opamp_url": _opamp_url(self._scheme("ws"), ports.opamp[0]),
+            "opamp_http_url": _opamp_url(self._scheme("http"), ports.opamp[0]),
+            "opamp_urls": [_opamp_url(self._scheme("ws"), port) for port in ports.opamp],
+            "opamp_http_urls": [_opamp_url(self._scheme("http"), port) for port in ports.opamp],
             "nats_url": self.addresses.nats,
             "redis_url": self.addresses.redis,
             "postgres_url": self.admin_url,
@@ -242,6 +243,10 @@ class Platform:
             postgres={service: self._url_of(service) for service in OWNERS},
         )
 
+    def _scheme(self, plain: str) -> str:
+        """Tell how agents' doors are spoken to; secure when gateways are told to speak TLS."""
+        return f"{plain}s" if self.settings.get(TLS_SETTING) else plain
+
     def _url_of(self, service: str) -> str:
         parts = urlsplit(self.admin_url)
         where = parts.netloc.rpartition("@")[2]
@@ -264,7 +269,7 @@ class Platform:
     def _settings_of(self, service: str) -> dict[str, str]:
         own = services.settings_of(service, self.addresses, self.ports, self.data / "signing-key.pem")
         if service == AGENT_STATE:
-            own |= services.identity_settings(self._authority, _opamp_url("ws", self.ports.opamp[0]))
+            own |= services.identity_settings(self._authority, _opamp_url(self._scheme("ws"), self.ports.opamp[0]))
         return {**own, **self.settings}
 
     def _services(self) -> dict[str, Process]:
