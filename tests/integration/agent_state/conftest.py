@@ -10,6 +10,7 @@ import pytest
 
 from agent_state.agent_store import AgentStore
 from agent_state.app import SERVICE, build
+from agent_state.component_store import ComponentStore, Mention
 from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.credential_store import CredentialStore
@@ -58,6 +59,7 @@ class Applier:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
         self.epochs = Epochs(pool)
+        self.mentions: list[Mention] = []
         self.hinted: set[tuple[str, bytes]] = set()
         self.withdrawn: list[tuple[str, str]] = []
         self.consumer = FactsConsumer(
@@ -66,6 +68,8 @@ class Applier:
             ReportStore(1 << 20),
             EffectiveConfigStore(1 << 20),
             self.epochs,
+            components=ComponentStore(1 << 20),
+            ask=self.mentions.extend,
             standings=SettingsStore(),
             hint=self.hinted.update,
             credentials=CredentialStore(),

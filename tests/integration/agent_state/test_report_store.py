@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from agent_state import metrics
 from agent_state.report_store import REPORT_TABLES, ReportStore
 from fleet.events.v1 import facts_pb2 as facts
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
 UID = uid_of(1)
 
 
-def components(sequence: int, *names: str) -> facts.Fact:
-    """An agent lists its components, or only their hash."""
-    said = opamp_pb2.AvailableComponents(hash=b"h", components={name: opamp_pb2.ComponentDetails() for name in names})
-    return fact(UID, 5, sequence, components_reported=facts.ComponentsReported(components=said))
-
-
 async def test_every_kind_of_report_is_kept(pool: asyncpg.Pool, apply: Applier) -> None:
     """What came in one batch is found in its table, as it was said."""
     statuses = opamp_pb2.PackageStatuses(error_message="no")
@@ -33,7 +25,6 @@ async def test_every_kind_of_report_is_kept(pool: asyncpg.Pool, apply: Applier) 
         batch(
             connected(UID, 5),
             health(UID, 5, 2),
-            components(3, "a"),
             fact(UID, 5, 4, package_statuses_reported=facts.PackageStatusesReported(statuses=statuses)),
             fact(
                 UID, 5, 5, connection_settings_status_reported=facts.ConnectionSettingsStatusReported(status=settings)
@@ -45,18 +36,6 @@ async def test_every_kind_of_report_is_kept(pool: asyncpg.Pool, apply: Applier) 
     for table in REPORT_TABLES.values():
         assert await pool.fetchval(f"SELECT count(*) FROM {table}") == 1, table  # noqa: S608 - a constant
     assert await pool.fetchval("SELECT report FROM agent_package_statuses") == statuses.SerializeToString()
-
-
-@pytest.mark.parametrize("order", [(2, 5), (5, 2)])
-async def test_hash_alone_never_erases_the_list(pool: asyncpg.Pool, apply: Applier, order: tuple[int, int]) -> None:
-    """An agent that repeats only its hash keeps the components it listed, in either order."""
-    said = {2: components(2, "receiver"), 5: components(5)}
-    await apply(batch(connected(UID, 5)))
-    for sequence in order:
-        await apply(batch(said[sequence]))
-
-    stored = opamp_pb2.AvailableComponents.FromString(await pool.fetchval("SELECT report FROM agent_components"))
-    assert list(stored.components) == ["receiver"]
 
 
 async def test_oversize_reports_are_counted_not_kept(pool: asyncpg.Pool, apply: Applier) -> None:

@@ -33,12 +33,15 @@ _ONE = (
     f"SELECT {_ROW}, {_IDENTITY_COLUMNS}, p.last_seen_at, p.gateway_id, d.labels, d.report AS description, "  # noqa: S608 - constants
     "b.body AS effective_config, "
     + ", ".join(f"{table}.report AS {kind}" for kind, table in REPORT_TABLES.items())
+    + ", coalesce(l.body, c.report) AS components"
     + f" FROM agent a LEFT {_PRESENCE} LEFT {_DESCRIPTION} {_IDENTITY}"
     + "".join(
         f" LEFT JOIN {table} ON {table}.tenant_id = a.tenant_id AND {table}.agent_uid = a.agent_uid"
         for table in REPORT_TABLES.values()
     )
-    + """ LEFT JOIN effective_config e ON e.tenant_id = a.tenant_id AND e.agent_uid = a.agent_uid
+    + """ LEFT JOIN agent_components c ON c.tenant_id = a.tenant_id AND c.agent_uid = a.agent_uid
+ LEFT JOIN component_list l ON l.tenant_id = c.tenant_id AND l.components_hash = c.components_hash
+ LEFT JOIN effective_config e ON e.tenant_id = a.tenant_id AND e.agent_uid = a.agent_uid
  LEFT JOIN effective_config_body b ON b.tenant_id = e.tenant_id AND b.body_hash = e.body_hash
 WHERE a.tenant_id = $1 AND a.agent_uid = $2"""
 )

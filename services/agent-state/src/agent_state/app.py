@@ -8,6 +8,8 @@ from agent_state.access_sweeper import AccessSweeper
 from agent_state.agent_query import AgentQuery
 from agent_state.agent_store import AgentStore
 from agent_state.announcer import Announcer
+from agent_state.component_desk import ComponentDesk
+from agent_state.component_store import ComponentStore
 from agent_state.connection_store import ConnectionStore
 from agent_state.consumer import FactsConsumer
 from agent_state.deletion import Deletion
@@ -69,12 +71,16 @@ async def build(room: Room, settings: Settings) -> None:  # noqa: PLR0915 - a li
     given = connection_settings_of(
         settings, bus, room.clock, pool=pool, answering=answering, opamp_part=registry.offers.opamp_part
     )
+    components = ComponentStore(settings.max_report_bytes)
+    component_desk = ComponentDesk(pool, components, offers, room.clock)
     consumer = FactsConsumer(
         agents,
         connections,
         reports,
         effective_configs,
         epochs,
+        components=components,
+        ask=component_desk.hint,
         standings=given.standings,
         hint=given.desk.hint,
         credentials=registry.credentials,
@@ -153,6 +159,8 @@ async def build(room: Room, settings: Settings) -> None:  # noqa: PLR0915 - a li
         upkeep_seconds=settings.identity_upkeep_seconds,
     )
     _ = room.spawn(Leader(url, "access").run(access_sweeper.run), "access")
+    _ = room.spawn(component_desk.run(), "components")
+    _ = room.spawn(Leader(url, "components").run(component_desk.sweep), "components sweep")
     _ = room.spawn(given.desk.run(), "connection settings")
     _ = room.spawn(Leader(url, "connection settings").run(given.desk.sweep), "connection settings sweep")
     relay = OutboxRelay(pool, bus, streams.EVENTS)

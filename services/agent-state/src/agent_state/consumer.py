@@ -27,6 +27,7 @@ from servicekit import outbox
 if TYPE_CHECKING:
     import asyncpg
 
+    from agent_state.component_store import ComponentStore, Mention
     from agent_state.connection_store import ConnectionStore
     from agent_state.credential_store import CredentialStore
     from agent_state.effective_config_store import EffectiveConfigStore
@@ -48,6 +49,8 @@ class FactsConsumer:
     Applies batches of facts; apply() is what the kit's PartitionConsumer calls.
 
     Args:
+        ask: Told, after commit, who named component lists without telling them.
+
         hint: Told, after commit, of agents whose connection settings may be due.
 
         withdrawn: Told, after commit, of the (tenant, id) of credentials that newer ones have taken the place of.
@@ -61,6 +64,8 @@ class FactsConsumer:
         effective_configs: EffectiveConfigStore,
         epochs: Epochs,
         *,
+        components: ComponentStore,
+        ask: Callable[[Iterable[Mention]], None],
         standings: SettingsStore,
         hint: Callable[[Iterable[Key]], None],
         credentials: CredentialStore,
@@ -68,6 +73,8 @@ class FactsConsumer:
     ) -> None:
         self._credentials = credentials
         self._withdrawn = withdrawn
+        self._components = components
+        self._ask = ask
         self._standings = standings
         self._hint = hint
         self._agents = agents
@@ -90,6 +97,7 @@ class FactsConsumer:
                 metrics.FACTS_REFUSED.inc(folded.refused)
                 log.warning("facts_refused", facts=folded.refused)
             await self._epochs.seen(folded.highest_epoch)
+            self._ask(applied.mentions)
             self._hint(delta.key for delta in folded.deltas if _moves_settings(delta))
             self._hint((fact.tenant_id, fact.instance_uid) for fact in folded.settings_delivered)
             if applied.superseded:
@@ -136,6 +144,7 @@ class FactsConsumer:
         await self._connections.carry_out(connection, history)
         described = await self._reports.describe(connection, deltas, identities)
         await self._reports.record(connection, deltas)
+        mentions = await self._components.record(connection, deltas)
         await self._effective_configs.record(connection, deltas)
         told = {key: identities[key] for key in described}
         stamps = _restamped(by_key)
@@ -148,7 +157,7 @@ class FactsConsumer:
         if uses:
             promoted, superseded = await self._credentials.used(connection, uses)
         truncated = sum(identity.truncated for identity in identities.values())
-        return _Applied(changes, history, truncated, promoted, superseded)
+        return _Applied(changes, history, truncated, promoted, superseded, mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,9 @@ class _Applied:
 
     superseded: Sequence[tuple[str, str]] = ()
     """(tenant, id) of credentials that these took the place of."""
+
+    mentions: Sequence[Mention] = ()
+    """Who named a list of components without telling it."""
 
     def count(self) -> None:
         metrics.LABELS_TRUNCATED.inc(self.truncated)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 REPORT_TABLES: Final = {
     "health": "agent_health",
-    "components": "agent_components",
     "custom_capabilities": "agent_custom_capabilities",
     "package_statuses": "agent_package_statuses",
     "connection_settings_status": "agent_connection_settings_status",
@@ -122,9 +121,6 @@ class ReportStore:
             if said is None:
                 continue
             fence: Fence = getattr(delta, f"{kind}_fence")
-            if kind == "components" and delta.components is not None and not delta.components.components:
-                # Only a hash: the list follows when the gateway asks. Never overwrite a list with nothing.
-                fence = (0, 0)
             payload = said.SerializeToString(deterministic=True)
             if len(payload) > self._max_bytes:
                 metrics.REPORTS_REFUSED.labels(kind).inc()

@@ -48,7 +48,7 @@ _TEXTS = (
     "ephemeral_seconds",
 )
 _TIMES = ("last_connected_at", "last_disconnected_at", "last_seen_at", "created_at", "updated_at")
-_MESSAGES = ("description", "effective_config", *REPORT_TABLES)
+_MESSAGES = ("description", "effective_config", "components", *REPORT_TABLES)
 
 
 def agent_of(row: Row, *, whole: bool) -> api.Agent:
