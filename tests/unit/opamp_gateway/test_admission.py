@@ -1,0 +1,205 @@
+"""Who may stay: the credential's word, and agent-state's where that is not enough."""
+
+from __future__ import annotations
+
+import pytest
+from gatewaylab.fakes import Lab
+from gatewaylab.speech import CAPABILITIES, OTHER, UID, full, message, said
+from gatewaylab.transport import FakeTransport
+
+from fleet.api.v1 import identity_pb2 as identity
+from fleet.events.v1 import facts_pb2
+from opamp.v1 import opamp_pb2 as opamp
+from opamp_gateway import facts, frames
+from opamp_gateway.admission import OTHER_AGENT
+from opamp_gateway.credentials import Credential
+from opamp_gateway.errands import Errands
+from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Offering
+from opamp_gateway.session import Memory
+from opamp_gateway.websocket import WebSocket
+from servicekit.errors import ServiceError, Unauthenticated, Unavailable
+
+BOUND = Credential("default", "c-1", bound_uid=UID)
+BOUNDED = Credential("default", "t-1", needs_admission=True, labels=(("site", "lab"),))
+ACCEPTS_SETTINGS = CAPABILITIES | opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
+SETTINGS = opamp.ConnectionSettingsOffers(
+    hash=b"s" * 32, opamp=opamp.OpAMPConnectionSettings(destination_endpoint="wss://x/v1/opamp")
+).SerializeToString()
+
+
+class State:
+    """agent-state as a test wants it."""
+
+    def __init__(self, lab: Lab, answer: identity.AdmitAgentReply | ServiceError) -> None:
+        self.answer = answer
+        self.asked: list[identity.AdmitAgentRequest] = []
+        lab.gateway.admit = self.admit
+
+    async def admit(self, request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        """Answer."""
+        self.asked.append(request)
+        if isinstance(self.answer, ServiceError):
+            raise self.answer
+        return self.answer
+
+
+def connected(lab: Lab) -> facts_pb2.Connected:
+    """Read the Connected fact."""
+    return facts_pb2.Connected.FromString(next(fact.body for fact in lab.facts() if fact.kind == facts.CONNECTED))
+
+
+async def first(lab: Lab, credential: Credential, capabilities: int = CAPABILITIES) -> tuple[WebSocket, FakeTransport]:
+    """Let an agent say its first words, and what is set off by them come to an end."""
+    socket, transport = lab.open(credential)
+    words = full()
+    words.capabilities = capabilities
+    socket.data_received(said(words))
+    await lab.idle()
+    return socket, transport
+
+
+async def test_plain_credential_asks_nobody() -> None:
+    """The reconnect storm of a fleet costs no question."""
+    lab = Lab()
+    state = State(lab, Unavailable("away"))
+    socket, transport = await first(lab, BOUND)
+
+    assert state.asked == []
+    assert socket.session is not None
+    assert not transport.answers()[0].HasField("error_response")
+
+
+async def test_credential_of_another_agent_ends_the_connection() -> None:
+    """BadRequest with the sentence, Close 1008, and no session."""
+    lab = Lab()
+    socket, transport = lab.open(BOUND)
+
+    socket.data_received(said(full(OTHER)))
+
+    *_, (_, words), (opcode, payload) = transport.frames()
+    told = opamp.ServerToAgent.FromString(words[1:])
+    assert (told.instance_uid, told.error_response.error_message) == (OTHER, OTHER_AGENT)
+    assert (opcode, int.from_bytes(payload[:2])) == (frames.CLOSE, frames.POLICY)
+    assert lab.gateway.connections.get("default", OTHER) is None
+
+
+async def test_agent_that_got_its_uid_here_keeps_its_credential() -> None:
+    """OpAMP "Using instance_uid in the CSR": after an ordered change the old credential still serves, once asked."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved"))
+    lab.gateway.renamed.note(UID, OTHER)
+    socket, _ = lab.open(BOUND)
+
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+
+    assert [request.instance_uid for request in state.asked] == [OTHER]
+    assert lab.gateway.connections.get("default", OTHER) is socket
+
+
+async def test_admission_is_asked_with_the_first_message() -> None:
+    """What the agent said of itself goes along; labels come back and go into the fact."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved", labels={"group": "edge"}))
+    await first(lab, BOUNDED)
+    lab.number()
+
+    asked = state.asked[0]
+    assert (asked.credential_id, asked.instance_uid, asked.remote_ip) == ("t-1", UID, "192.0.2.7")
+    assert asked.description.identifying_attributes[0].key == "service.name"
+    assert asked.transport == facts_pb2.TRANSPORT_WEBSOCKET
+    assert dict(connected(lab).labels) == {"group": "edge"}
+    assert not connected(lab).withheld
+
+
+async def test_connection_settings_go_into_the_first_answer() -> None:
+    """With the capabilities, and told as delivered."""
+    lab = Lab()
+    State(lab, identity.AdmitAgentReply(connection_settings=SETTINGS, connection_settings_hash=b"s" * 32))
+    _, transport = await first(lab, BOUNDED, ACCEPTS_SETTINGS)
+    lab.number()
+
+    told = transport.answers()[0]
+    assert told.connection_settings.opamp.destination_endpoint == "wss://x/v1/opamp"
+    assert told.capabilities
+    delivered = [fact for fact in lab.facts() if fact.kind == facts.OFFER_DELIVERED]
+    assert facts_pb2.OfferDelivered.FromString(delivered[0].body).content_hash == b"s" * 32
+
+
+async def test_agent_without_the_capability_is_told_no_settings() -> None:
+    """Nothing is sent that it did not announce."""
+    lab = Lab()
+    State(lab, identity.AdmitAgentReply(connection_settings=SETTINGS, connection_settings_hash=b"s" * 32))
+    _, transport = await first(lab, BOUNDED)
+
+    assert not transport.answers()[0].HasField("connection_settings")
+
+
+async def test_refused_agent_is_told_why_and_closed() -> None:
+    """BadRequest and 1008."""
+    lab = Lab()
+    State(lab, Unauthenticated("this token has been used up"))
+    socket, transport = await first(lab, BOUNDED)
+
+    (_, words), (opcode, payload) = transport.frames()
+    assert opamp.ServerToAgent.FromString(words[1:]).error_response.error_message == "this token has been used up"
+    assert (opcode, int.from_bytes(payload[:2])) == (frames.CLOSE, frames.POLICY)
+    assert socket.session is None
+
+
+@pytest.mark.parametrize("approval", ["rejected", "revoked"])
+async def test_barred_agent_is_refused(approval: str) -> None:
+    """Whatever else the answer says."""
+    lab = Lab()
+    State(lab, identity.AdmitAgentReply(approval=approval))
+    socket, transport = await first(lab, BOUNDED)
+
+    assert approval in transport.answers()[0].error_response.error_message
+    assert socket.gone
+
+
+async def test_agent_waits_while_nobody_can_decide() -> None:
+    """Unavailable with a wait; its next message is a first one again."""
+    lab = Lab()
+    state = State(lab, Unavailable("away"))
+    socket, transport = await first(lab, BOUNDED)
+    told = transport.answers()[0].error_response
+    assert told.type == opamp.ServerErrorResponseType_Unavailable
+    assert told.retry_info.retry_after_nanoseconds == 30_000_000_000
+    assert not socket.gone
+
+    state.answer = identity.AdmitAgentReply(approval="approved")
+    socket.data_received(said(full(sequence_num=1)))
+    await lab.idle()
+
+    assert transport.answers()[0].capabilities
+    assert socket.session is not None
+
+
+async def test_pending_agent_is_heard_and_offered_nothing() -> None:
+    """Withheld: its status counts, its answers are acknowledgements; full state may be asked for."""
+    lab = Lab()
+    State(lab, identity.AdmitAgentReply(approval="pending"))
+    lab.book.memories[UID] = Memory(desired=b"d" * 32)
+    lab.gateway.content.keep(b"d" * 32, b"")
+    socket, transport = await first(lab, BOUNDED, ACCEPTS_SETTINGS)
+    lab.number()
+
+    assert not transport.answers()[0].HasField("remote_config")
+    assert connected(lab).withheld
+    assert facts.HEALTH_REPORTED in lab.kinds()
+    assert not socket.deliver(Offering(REMOTE_CONFIG, b"h", b"", "o"))
+    assert socket.deliver(Offering(REPORT_FULL_STATE, b"", b"", "o"))
+    assert [told.flags for told in transport.answers()] == [1]
+
+
+async def test_too_many_admissions_are_put_off() -> None:
+    """A flood of strangers does not pile up questions."""
+    lab = Lab()
+    State(lab, identity.AdmitAgentReply())
+    lab.gateway.errands = Errands(limit=0)
+    socket, transport = lab.open(BOUNDED)
+
+    socket.data_received(said(message()))
+
+    assert transport.answers()[0].error_response.type == opamp.ServerErrorResponseType_Unavailable
