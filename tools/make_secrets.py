@@ -65,6 +65,7 @@ def make(folder: Path) -> list[str]:
     files.keep("minio_root_user", "fleet")
     files.keep("minio_root_password", password())
     files.keep("signing_key", signing_key())
+    files.keep("agent_credential_key", password())
     return files.written
 
 

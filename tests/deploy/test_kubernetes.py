@@ -280,6 +280,16 @@ def test_doors_lead_to_services() -> None:
     assert int(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"]) >= 3600
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_agents_are_sent_back_to_the_door(folder: str) -> None:
+    """The address agents are given with a credential of their own is the host and path of the gateway's Ingress."""
+    rule = named("Ingress", "opamp-gateway", folder)["spec"]["rules"][0]
+    path = named("ConfigMap", "opamp-gateway", folder)["data"]["OPAMP_GATEWAY_PATH"]
+    told = named("ConfigMap", "agent-state", folder)["data"]["AGENT_STATE_OPAMP_PUBLIC_URL"]
+
+    assert told == f"wss://{rule['host']}{path}"
+
+
 def test_services_select_pods() -> None:
     """Every Service, budget and policy selects the labels some pod has; named ports exist."""
     templates = [template for manifest in workloads() if (template := pod_template(manifest))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from deployment.kustomize import containers, render
-from deployment.rooms import ROOT, SERVICES, image_environment, settings_class
+from deployment.rooms import ROOT, SERVICES, image_environment, interpolated, settings_class
 from pydantic import SecretStr
 
 from servicekit.settings import ServiceSettings, SettingsError, read
@@ -24,6 +24,7 @@ FILE_OF = {
     "config-service-database/url": "config_service_postgres_url",
     "api-gateway-database/url": "api_gateway_postgres_url",
     "api-gateway-signing-key/signing_key": "signing_key",
+    "agent-credential-key/agent_credential_key": "agent_credential_key",
 }
 """Where deploy/k8s/README.md puts which file: secret/key to the file it is made from."""
 
@@ -50,7 +51,7 @@ def test_compose_environment_is_accepted(service: str, secrets: Path) -> None:
     """The container's variables, and the secret files beneath them, make valid settings."""
     given = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"][service]["environment"]
     environment = image_environment(service) | {
-        name: value.replace(MOUNT, f"{secrets}/") for name, value in given.items()
+        name: interpolated(value).replace(MOUNT, f"{secrets}/") for name, value in given.items()
     }
 
     check(read(settings_class(service), environment), secrets)

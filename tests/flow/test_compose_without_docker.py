@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 import pytest
 import yaml
-from deployment.rooms import ROOT, SERVICES, image_environment, package_of
+from deployment.rooms import ROOT, SERVICES, image_environment, interpolated, package_of
 
 from devstack.ports import accepts, free_port
 from devstack.processes import Process
@@ -68,7 +68,7 @@ class Compose:
         room = service["image"].partition(":")[0].removeprefix("opamp-platform/")
         prefix = package_of(room).upper()
         result = image_environment(room) | service["environment"]
-        result = {key: value.replace("/run/secrets", str(self.secrets)) for key, value in result.items()}
+        result = {key: interpolated(value).replace("/run/secrets", str(self.secrets)) for key, value in result.items()}
         result[f"{prefix}_OPS_PORT"] = str(self.ops[room])
         if room in DOORS:
             assert result[f"{prefix}_PORT"] == str(DOORS[room])
