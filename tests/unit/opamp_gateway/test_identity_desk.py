@@ -222,6 +222,19 @@ async def test_particular_verdicts_are_forgotten_by_credential_and_by_agent(
     assert (lab.desk.known(GOOD), lab.desk.known(other)) == (None, lab.shape)
 
 
+async def test_change_for_the_whole_tenant_asks_for_everything_again() -> None:
+    """As when its first connection settings are made: who knocks next is asked about, who cannot be asked gets in."""
+    lab = Lab()
+    lab.shape = Credential("acme", "t", bound_uid=UID)
+    await lab.desk.ask(GOOD)
+
+    lab.desk.forget("acme", (), ())
+
+    assert lab.desk.known(GOOD) is None
+    lab.away = True
+    assert (await lab.desk.ask(GOOD)).credential_id == "t"
+
+
 async def test_barred_agent_is_refused_with_the_state_it_is_in() -> None:
     """Rejected or revoked: said as such."""
     lab = Lab()

@@ -11,6 +11,7 @@ from fleet.api.v1 import identity_pb2 as identity
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import facts
 from opamp_gateway.errands import Errands
+from opamp_gateway.offers import CONNECTION_SETTINGS, Offering
 from opamp_gateway.session import Memory
 from opamp_gateway.websocket import WebSocket
 from servicekit.errors import Invalid, ServiceError, Unavailable
@@ -271,3 +272,31 @@ async def test_registry_that_cannot_be_asked_offers_nothing() -> None:
     await lab.idle()
 
     assert [told.HasField("remote_config") for told in transport.answers()] == [False, False]
+
+
+async def test_agent_that_reports_other_settings_is_told_its_own() -> None:
+    """In the answer to that very message; one that reports what it was told is asked nothing."""
+    lab = Lab()
+    asked: list[bytes] = []
+    settings = opamp.ConnectionSettingsOffers(hash=b"s" * 32)
+    settings.opamp.destination_endpoint = "wss://x/v1/opamp"
+
+    async def admit(request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        asked.append(request.last_connection_settings_hash)
+        return identity.AdmitAgentReply(
+            connection_settings=settings.SerializeToString(), connection_settings_hash=b"s" * 32
+        )
+
+    lab.gateway.admit = admit
+    socket, transport = opened(lab)
+    socket.deliver(Offering(CONNECTION_SETTINGS, b"s" * 32, settings.SerializeToString(), "o"))
+    transport.take()
+
+    for number, reported in enumerate((b"s" * 32, b"x" * 32), 1):
+        words = message(sequence_num=number, capabilities=TAKES)
+        words.connection_settings_status.last_connection_settings_hash = reported
+        socket.data_received(said(words))
+        await lab.idle()
+
+    assert asked == [b"x" * 32]
+    assert [told.HasField("connection_settings") for told in transport.answers()] == [False, True]

@@ -81,6 +81,15 @@ class Knocker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An agent that is in already, and asked about again."""
+
+    credential: Credential
+    remote_address: str
+    transport_kind: int
+
+
 async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: opamp.AgentToServer) -> Admitted:
     """
     Let agent-state decide.

@@ -131,8 +131,10 @@ class IdentityDesk:
         Drop what is not certain any more.
 
         General verdicts of the tenant are asked for again, too: one of its agents may be barred by now. They still
-        serve while nobody can be asked, unless their own token is named.
+        serve while nobody can be asked, unless their own token is named. If nothing is named, something has changed
+        for the whole tenant, and every verdict is asked for again.
         """
+        everything = not credential_ids and not uids
         for secret, held in list(self._general.items()):
             credential = held.verdict.credential
             if credential is not None and credential.credential_id in credential_ids:
@@ -141,7 +143,10 @@ class IdentityDesk:
                 held.until = _NEVER
         for proof, held in list(self._particular.items()):
             credential = held.verdict.credential
-            if (
+            if everything:
+                if credential is None or credential.tenant_id == tenant_id:
+                    held.until = _NEVER
+            elif (
                 credential is None
                 or credential.credential_id in credential_ids
                 or proof.instance_uid in uids

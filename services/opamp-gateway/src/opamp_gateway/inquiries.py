@@ -12,7 +12,9 @@ from contracts.ids import format_uid
 from fleet.api.v1 import identity_pb2
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
-from opamp_gateway import answers, metrics
+from opamp_gateway import admission, answers, metrics
+from opamp_gateway.admission import Known
+from opamp_gateway.credentials import Credential
 from opamp_gateway.offers import CONNECTION_SETTINGS, REMOTE_CONFIG, Offering
 from opamp_gateway.registry import ask
 from servicekit.errors import Kind, ServiceError
@@ -30,7 +32,11 @@ _LATER = (Kind.UNAVAILABLE, Kind.TOO_MANY, Kind.INTERNAL)
 
 def are_due(session: Session, step: Step) -> bool:
     """Say whether the answer to a message needs asking first."""
-    return step.csr is not None or (step.doubtful and not step.error and session.takes(REMOTE_CONFIG))
+    if step.csr is not None:
+        return True
+    if step.error:
+        return False
+    return (step.doubtful and session.takes(REMOTE_CONFIG)) or (step.unsettled and session.takes(CONNECTION_SETTINGS))
 
 
 async def make(gateway: Gateway, session: Session, step: Step) -> bytes:
@@ -41,7 +47,12 @@ async def make(gateway: Gateway, session: Session, step: Step) -> bytes:
     """
     if step.csr is not None:
         return await _certificate(gateway, session, step, step.csr)
-    return await _config(gateway, session)
+    parts = b""
+    if step.unsettled and session.takes(CONNECTION_SETTINGS):
+        parts += await _settings(gateway, session, step)
+    if step.doubtful and session.takes(REMOTE_CONFIG):
+        parts += await _config(gateway, session)
+    return parts
 
 
 async def _certificate(gateway: Gateway, session: Session, step: Step, csr: bytes) -> bytes:
@@ -73,22 +84,38 @@ async def _certificate(gateway: Gateway, session: Session, step: Step, csr: byte
     return _told(gateway, session, offering)
 
 
+async def _settings(gateway: Gateway, session: Session, step: Step) -> bytes:
+    """Ask which connection settings the agent should have: it reports others."""
+    if gateway.admit is None:
+        return b""
+    known = Known(Credential(session.tenant_id, session.credential_id), session.remote_address, session.transport)
+    said = opamp.AgentToServer(instance_uid=session.uid)
+    said.connection_settings_status.last_connection_settings_hash = step.settings_hash
+    try:
+        admitted = await admission.ask(gateway, known, session.capabilities, said)
+    except ServiceError as error:
+        # Whoever wants the agent gone says so; whoever wants it told repeats it.
+        log.debug("settings_not_asked", error=error.public)
+        return b""
+    return _told(gateway, session, admitted.settings) if admitted.settings is not None else b""
+
+
 async def _config(gateway: Gateway, session: Session) -> bytes:
     """Look what the agent should run: it reports something nobody here has heard of."""
     memory = await ask(gateway.registry, session.tenant_id, session.uid)
     if memory is None:
         return b""
-    session.desired = memory.desired
+    session.desired = memory.desired or session.lately_served(gateway.now())
     wanted = session.wanted()
-    if not wanted or wanted == session.served:
-        # Told before in this session: whether once more is of use is not ours to decide.
+    if not wanted or (wanted == session.served and not session.settled):
+        # Told, and never applied: whether once more is of use is not ours to decide.
         return b""
     content = gateway.content.have(wanted)
     if content is None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(gateway.limits.content_seconds):
                 content = await gateway.content.get(wanted)
-    if content is None or wanted == session.served:
+    if content is None:
         return b""
     return _told(gateway, session, Offering(REMOTE_CONFIG, wanted, content, ""))
 

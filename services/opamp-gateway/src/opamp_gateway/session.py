@@ -134,6 +134,12 @@ class Step:
     doubtful: bool = False
     """It reports a remote config nobody here has heard of: what it should run is to be looked up."""
 
+    unsettled: bool = False
+    """It reports other connection settings than it was told: what it should have is to be asked."""
+
+    settings_hash: bytes = b""
+    """Of the connection settings it reports."""
+
     @property
     def asked(self) -> bool:
         """Whether the answer asks for the full state."""
@@ -185,6 +191,7 @@ class Session:
         "rules",
         "sequence_num",
         "served",
+        "settled",
         "tenant_id",
         "transport",
         "turn",
@@ -223,6 +230,7 @@ class Session:
         self.offered_hash = b""
         self.offered_at = 0.0
         self.served = b""
+        self.settled = False
         self.greeted = False
         self.closed = False
         self.held: list[Fact] | None = None
@@ -353,6 +361,10 @@ class Session:
             return b""
         return desired if self.takes(facts_pb2.OFFER_KIND_REMOTE_CONFIG) else b""
 
+    def lately_served(self, now: float) -> bytes:
+        """Tell the remote config that left for the agent so lately that the registry may not know it yet."""
+        return self.served if now - self.offered_at < self.rules.offer_repeat_seconds else b""
+
     def just_offered(self, kind: int, content_hash: bytes, now: float) -> bool:
         """Say whether this very thing left for the agent a moment ago, so that once more is too much."""
         if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
@@ -367,6 +379,7 @@ class Session:
         """Note that an offer left; what the agent says of remote config from now on is news, even the same words."""
         if kind == facts_pb2.OFFER_KIND_REMOTE_CONFIG:
             self.offered_hash = self.served = content_hash
+            self.settled = False
             self.offered_at = now
             self._learn(STATUS, _UNKNOWN)
         elif kind == facts_pb2.OFFER_KIND_CONNECTION_SETTINGS:
@@ -424,6 +437,11 @@ class Session:
                 told.append(Fact(self, kind, delimited(1, part[0]), time_unix_nano, slots=part[1]))
         if message.HasField("remote_config_status"):
             self._config_status(message.remote_config_status, step)
+        if message.HasField("connection_settings_status"):
+            reported = message.connection_settings_status.last_connection_settings_hash
+            # Before anything was offered in this session, its first message was asked about as a whole.
+            step.unsettled = self._settings is not None and reported != self._settings[0]
+            step.settings_hash = reported
         flags = 0
         if message.HasField("available_components"):
             flags = self._components(message.available_components, step, time_unix_nano, refused)
@@ -520,7 +538,7 @@ class Session:
         reported = self.reported_hash = status.last_remote_config_hash
         if reported == self.served and status.status == _APPLIED:
             # Should it report anything else from now on, it has lost what it had, and may be told again.
-            self.served = b""
+            self.settled = True
         if reported not in (self.offered_hash, self.desired) and status.status != _FAILED:
             # Words without a hash are about what was offered, unless they say that there never was anything.
             step.doubtful = bool(reported) or status.status == _UNSET
