@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from contracts import registry as names
 from opamp_gateway.facts import Fact
-from opamp_gateway.registry import NoRegistry, Registry, ask, may_adopt, memory_of
 from opamp_gateway.messages import NOTHING
+from opamp_gateway.registry import NoRegistry, Registry, ask, may_adopt, memory_of
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 from servicekit.cache import connect_redis
 from servicekit.clock import SystemClock
