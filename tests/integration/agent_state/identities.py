@@ -22,6 +22,7 @@ from fleet.api.v1 import identity_pb2 as api
 from fleet.events.v1 import agent_pb2, facts_pb2
 from fleet.events.v1.identity_pb2 import IdentityChanged
 from opamp.v1 import opamp_pb2 as opamp
+from world.facts import connected
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,3 +136,12 @@ def text_in(serialised: bytes) -> str:
 def hash_of(text: str) -> bytes:
     """Hash a text as gateways do."""
     return hashlib.sha256(text.encode()).digest()
+
+
+def came(uid: bytes, epoch: int, credential_id: str = "", *, withheld: bool = False, **labels: str) -> facts_pb2.Fact:
+    """An agent connected by this credential, stamped with these labels."""
+    said = connected(uid, epoch)
+    said.connected.credential_id = credential_id
+    said.connected.withheld = withheld
+    said.connected.labels.update(labels)
+    return said

@@ -45,9 +45,10 @@ async def test_many_proofs_are_one_query(lab: Lab, pool: asyncpg.Pool) -> None:
     asked = []
 
     class Counting:
-        async def fetch(self, *arguments: object) -> list[asyncpg.Record]:
-            asked.append(arguments[0])
-            return await pool.fetch(*arguments)
+        async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+            asked.append(query)
+            rows: list[asyncpg.Record] = await pool.fetch(query, *arguments)
+            return rows
 
     lab.parts.admission._pool = Counting()  # type: ignore[assignment] # what is asked is the point
     proofs = [

@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent_state.certificates import FileSigner
 from agent_state.token_store import TokenStore, hash_of
 
 if TYPE_CHECKING:
@@ -51,3 +54,23 @@ async def test_command_line_makes_a_token(postgres: Database, pool: asyncpg.Pool
     assert process.returncode == 0
     assert found is not None
     assert (found.id, found.tenant_id, found.name) == (answer["id"], "default", "lab")
+
+
+def test_command_line_makes_an_authority_once(tmp_path: Path) -> None:
+    """`create-ca` writes key and certificate, says how to set them, and never writes over them."""
+    environment = {"AGENT_STATE_POSTGRES_URL": "postgresql://unused", "PATH": os.defpath}
+    command = [sys.executable, "-m", "agent_state", "create-ca", "--directory", str(tmp_path / "ca")]
+
+    made, again = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        for _ in range(2)
+    )
+
+    settings = dict(line.split("=", 1) for line in made.stdout.splitlines())
+    assert made.returncode == 0
+    key_file = Path(settings["AGENT_STATE_CA_KEY_FILE"])
+    signer = FileSigner(key_file.read_bytes(), Path(settings["AGENT_STATE_CA_CERTIFICATE_FILE"]).read_bytes())
+    assert "OpAMP Platform agents" in signer.certificate.subject.rfc4514_string()
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert (again.returncode, again.stdout) == (3, "")
+    assert "exists already" in again.stderr

@@ -2,7 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from agent_state.errors import AgentNotFound, ConnectionNotFound, InvalidQuery, TokenNotFound, UnknownToken
+from agent_state.errors import (
+    AgentNotFound,
+    AgentRefused,
+    CertificateRefused,
+    ConnectionNotFound,
+    CredentialNotFound,
+    DecisionNotAllowed,
+    InvalidQuery,
+    NoCredentialKey,
+    NothingToRotate,
+    TokenNotFound,
+    UnknownToken,
+)
 from servicekit.errors import Kind, ServiceError
 
 
@@ -14,6 +26,12 @@ from servicekit.errors import Kind, ServiceError
         (AgentNotFound(), Kind.NOT_FOUND, "agent_not_found"),
         (ConnectionNotFound(), Kind.NOT_FOUND, "connection_not_found"),
         (TokenNotFound(), Kind.NOT_FOUND, "token_not_found"),
+        (AgentRefused("no"), Kind.UNAUTHENTICATED, "agent_refused"),
+        (CertificateRefused("no"), Kind.INVALID, "certificate_refused"),
+        (NoCredentialKey(), Kind.INVALID, "no_credential_key"),
+        (DecisionNotAllowed("no"), Kind.CONFLICT, "decision_not_allowed"),
+        (NothingToRotate("no"), Kind.CONFLICT, "nothing_to_rotate"),
+        (CredentialNotFound(), Kind.NOT_FOUND, "credential_not_found"),
     ],
 )
 def test_kinds_and_codes_are_stable(error: ServiceError, kind: Kind, code: str) -> None:

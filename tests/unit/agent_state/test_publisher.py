@@ -6,7 +6,7 @@ import pytest
 
 from agent_state.agent import Health, Identity
 from agent_state.agent_store import After, Before, Change, Deleted
-from agent_state.publisher import back_online, deleted, events_of, offline
+from agent_state.publisher import back_online, credential_revoked, decided, deleted, enrolled, events_of, offline
 from contracts.ids import format_uid
 from fleet.events.v1 import agent_pb2
 from servicekit.outbox import OutboxEvent
@@ -95,3 +95,23 @@ def test_other_transitions_have_their_words() -> None:
 
     assert said(events) == ["offline", "online", "deleted"]
     assert len({event.message_id for event in events}) == 3
+
+
+def test_decisions_are_said_with_their_author() -> None:
+    """Enrolment by the token's id; decisions by who took them and why; a single credential by its id."""
+    said_of = [
+        agent_pb2.AgentEvent.FromString(entry.payload)
+        for entry in (
+            enrolled(KEY, "t1", NOW),
+            decided(KEY, "approved", "ann", "fine", NOW),
+            decided(KEY, "rejected", "ann", "odd", NOW),
+            decided(KEY, "revoked", "ann", "stolen", NOW),
+            credential_revoked(KEY, "k1", "ann", "leaked", NOW),
+        )
+    ]
+
+    assert [event.WhichOneof("what") for event in said_of] == ["enrolled", "approved", "rejected", "revoked", "revoked"]
+    assert said_of[0].enrolled.enrolment_token_id == "t1"
+    assert (said_of[1].approved.author, said_of[2].rejected.comment) == ("ann", "odd")
+    assert (said_of[3].revoked.comment, said_of[3].revoked.credential_id) == ("stolen", "")
+    assert said_of[4].revoked.credential_id == "k1"

@@ -35,3 +35,23 @@ def test_password_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
 
     assert settings.postgres_url.get_secret_value() == URL
     assert all("hush" not in value for _, value, _ in describe(settings))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"AGENT_STATE_CREDENTIAL_KEY": "short"}, "AGENT_STATE_CREDENTIAL_KEY: .*32 characters"),
+        ({"AGENT_STATE_CA_KEY": "pem"}, "CA_KEY and CA_CERTIFICATE belong together"),
+    ],
+)
+def test_half_a_secret_is_refused(given: dict[str, str], words: str) -> None:
+    """A key that can be guessed, or a CA without its certificate, is seen at start."""
+    with pytest.raises(SettingsError, match=words):
+        read(Settings, {"AGENT_STATE_POSTGRES_URL": URL, **given})
+
+
+def test_keys_are_never_shown() -> None:
+    """Whoever sees the settings in effect learns no agent's secret."""
+    settings = read(Settings, {"AGENT_STATE_POSTGRES_URL": URL, "AGENT_STATE_CREDENTIAL_KEY": "hush" * 8})
+
+    assert all("hush" not in value for _, value, _ in describe(settings))

@@ -99,7 +99,7 @@ class Access:
         await self._announcer.changed(key, close=True, reason=reason)
 
     async def list(
-        self, key: Key, limit: int, offset: int, after: tuple[datetime, str] | None
+        self, key: Key, limit: int, offset: int, after: tuple[datetime, int] | None
     ) -> tuple[Sequence[Credential], int, datetime]:
         """
         List an agent's credentials, newest first; also how many there are, and the time they are seen at.

@@ -168,13 +168,14 @@ class AccessSweeper:
         if not self._access.can_renew:
             return 0
         rows = await self._pool.fetch(_DUE, BATCH)
+        renewed = 0
         for row in rows:
             async with self._pool.acquire() as connection, connection.transaction():
                 identity = await self._identities.hold(connection, row["tenant_id"], row["agent_uid"])
                 if identity is not None:
-                    await self._access.renew_if_due(connection, identity)
-        if rows:
-            log.info("credentials_renewed", agents=len(rows))
+                    renewed += await self._access.renew_if_due(connection, identity)
+        if renewed:
+            log.info("credentials_renewed", agents=renewed)
         return len(rows)
 
     async def forget_ephemeral(self) -> int:

@@ -33,8 +33,8 @@ ORDER BY version DESC
 _GET = f"SELECT {COLUMNS} FROM agent_credential WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - constants
 _LIST = f"""
 SELECT {COLUMNS} FROM agent_credential
-WHERE tenant_id = $1 AND agent_uid = $2 AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4))
-ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6
+WHERE tenant_id = $1 AND agent_uid = $2 AND ($3::timestamptz IS NULL OR (created_at, version) < ($3, $4))
+ORDER BY created_at DESC, version DESC LIMIT $5 OFFSET $6
 """  # noqa: S608 - constants
 _COUNT = "SELECT count(*) FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2"
 _USED = """unnest($1::text[], $2::bytea[], $3::text[]) AS i (tenant_id, agent_uid, id)
@@ -142,11 +142,11 @@ class CredentialStore:
         key: Key,
         limit: int,
         offset: int,
-        after: tuple[datetime, str] | None,
+        after: tuple[datetime, int] | None,
     ) -> tuple[list[Credential], int]:
         """List an agent's credentials, newest first, ended ones included; also tell how many there are."""
-        created_at, credential_id = after if after is not None else (None, None)
-        rows = await connection.fetch(_LIST, *key, created_at, credential_id, limit, offset)
+        created_at, version = after if after is not None else (None, None)
+        rows = await connection.fetch(_LIST, *key, created_at, version, limit, offset)
         total: int = await connection.fetchval(_COUNT, *key)
         return [credential_of(row) for row in rows], total
 

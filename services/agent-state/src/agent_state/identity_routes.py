@@ -119,11 +119,13 @@ class IdentityRoutes:
         page = read_page(request.page, _SORT)
         after = None
         if page.after is not None and isinstance(page.after.value, datetime):
-            after = (page.after.value, page.after.row_id)
+            if not page.after.row_id.isdecimal():
+                raise InvalidQuery("cursor", "is not a cursor of this list; start again without one")
+            after = (page.after.value, int(page.after.row_id))
         credentials, total, now = await self._access.list(key, page.limit, page.offset, after)
         cursor = ""
         if len(credentials) == page.limit and may_follow(page.offset, len(credentials), total, page.after):
-            cursor = encode_cursor(_SORT, Position(credentials[-1].created_at, credentials[-1].id))
+            cursor = encode_cursor(_SORT, Position(credentials[-1].created_at, str(credentials[-1].version)))
         return api.ListAgentCredentialsReply(
             credentials=[credential_of(credential, now) for credential in credentials],
             page=PageReply(total=total, next_cursor=cursor),
