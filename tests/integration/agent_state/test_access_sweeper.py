@@ -216,7 +216,7 @@ async def test_an_ephemeral_agent_let_in_a_moment_ago_is_kept(
 
 
 async def test_what_ended_long_ago_is_removed(lab: Lab, sweeper: AccessSweeper, pool: asyncpg.Pool) -> None:
-    """After three months nobody asks for it any more."""
+    """After three months nobody asks for it any more; who was barred stays so."""
     token_id, _ = await lab.token(issues="bearer")
     await lab.admit(token_id, uid_of(1))
     await revoke(lab, uid_of(1))
@@ -224,7 +224,16 @@ async def test_what_ended_long_ago_is_removed(lab: Lab, sweeper: AccessSweeper, 
     assert len(await lab.credentials(uid_of(1))) == 1
 
     await pool.execute("UPDATE agent_credential SET ended_at = now() - interval '91 days'")
+    await pool.execute(
+        """INSERT INTO agent_identity (tenant_id, agent_uid, approval, admitted_at)
+        SELECT 'default', $1, 'approved', now() - interval '91 days'""",
+        uid_of(2),
+    )
+    await pool.execute("UPDATE agent_identity SET admitted_at = now() - interval '91 days'")
     sweeper._next_prune = 0.0  # another hour has begun
     await sweeper.keep_up()
 
     assert await lab.credentials(uid_of(1)) == []
+    assert [tuple(row) for row in await pool.fetch("SELECT agent_uid, approval FROM agent_identity")] == [
+        (uid_of(1), "revoked")
+    ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent_state.certificates import FileSigner
 from agent_state.token_store import TokenStore, hash_of
+from contracts.tokens import CHECKSUM_LENGTH, is_mistyped
 
 if TYPE_CHECKING:
     import asyncpg
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def test_token_without_end_verifies(pool: asyncpg.Pool) -> None:
-    """No lifetime means until revoked; the text is two random parts behind a prefix."""
+    """No lifetime means until revoked; the text is two random parts behind a prefix, and a checksum."""
     store = TokenStore(pool)
     token, text = await store.create("default", "lab", "me", None)
 
@@ -27,7 +28,9 @@ async def test_token_without_end_verifies(pool: asyncpg.Pool) -> None:
 
     assert found == token
     assert text.split("_")[:2] == ["oet", token.id]
-    assert len(text.split("_")[2]) == 48
+    assert len(text.split("_")[2]) == 48 + CHECKSUM_LENGTH
+    assert not is_mistyped(text)
+    assert is_mistyped(text[:30] + ("0" if text[30] != "0" else "1") + text[31:])
     assert await store.verify(hash_of(text + "x")) is None
 
 

@@ -9,6 +9,7 @@ import pytest
 from agent_state.credential import Credential
 from agent_state.issuer import Issuer, hash_of, new_id
 from contracts.ids import format_uid
+from contracts.tokens import CHECKSUM_LENGTH, is_mistyped
 from world.facts import uid_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -43,9 +44,12 @@ def test_texts_differ_by_agent_tenant_and_credential(kind: str, other: dict[str,
 
 def test_a_bearer_text_names_its_credential() -> None:
     """Scanners know it by its prefix; 256 bits follow."""
-    prefix, credential_id, secret = Issuer(b"k" * 32).text(MADE).split("_", 2)
+    text = Issuer(b"k" * 32).text(MADE)
 
-    assert (prefix, credential_id, len(secret)) == ("oac", MADE.id, 43)
+    prefix, credential_id, secret = text.split("_", 2)
+    assert (prefix, credential_id, len(secret)) == ("oac", MADE.id, 43 + CHECKSUM_LENGTH)
+    assert not is_mistyped(text)
+    assert is_mistyped(text[:-1] + ("a" if text[-1] != "a" else "b"))
 
 
 def test_a_jwt_names_agent_tenant_and_times() -> None:

@@ -83,6 +83,13 @@ DELETE FROM agent_credential c
 WHERE (c.state IN ('superseded', 'revoked') AND c.ended_at < now() - make_interval(days => $1))
    OR c.expires_at < now() - make_interval(days => $1)
 """
+# A decision other than approval stays for ever; approval of an agent nobody knows any more is the same as none.
+_PRUNE_IDENTITIES = """
+DELETE FROM agent_identity i
+WHERE i.approval = 'approved' AND i.admitted_at < now() - make_interval(days => $1)
+  AND NOT EXISTS (SELECT FROM agent a WHERE a.tenant_id = i.tenant_id AND a.agent_uid = i.agent_uid)
+  AND NOT EXISTS (SELECT FROM agent_credential c WHERE c.tenant_id = i.tenant_id AND c.agent_uid = i.agent_uid)
+"""
 
 
 class AccessSweeper:
@@ -161,6 +168,7 @@ class AccessSweeper:
                 break
         if self._clock.monotonic() >= self._next_prune:
             _ = await self._pool.execute(_PRUNE, KEPT_DAYS)
+            _ = await self._pool.execute(_PRUNE_IDENTITIES, KEPT_DAYS)
             self._next_prune = self._clock.monotonic() + PRUNE_SECONDS
 
     async def renew(self) -> int:

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent_state.credential import BEARER, JWT
 from agent_state.verdicts import OWN
 from contracts.ids import format_uid
+from contracts.tokens import CREDENTIAL, sealed
 
 if TYPE_CHECKING:
     from agent_state.credential import Credential
 
-TEXT_PREFIX: Final = "oac"
 ISSUER: Final = "opamp-platform"
 ID_BYTES: Final = 8
 KEY_BYTES: Final = 32
@@ -53,7 +53,7 @@ class Issuer:
             return self._token(credential)
         words = f"{credential.tenant_id}|{format_uid(credential.uid)}|{credential.id}"
         secret = base64.urlsafe_b64encode(hmac.digest(self._key, words.encode(), "sha256")).rstrip(b"=").decode()
-        return f"{TEXT_PREFIX}_{credential.id}_{secret}"
+        return sealed(f"{CREDENTIAL}_{credential.id}_{secret}")
 
     def knows(self, credential: Credential) -> bool:
         """Say whether the text can still be told: it was derived from this key."""

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from agent_state.enrolment import Rules, rules_of
+from contracts.tokens import ENROLMENT, sealed
 
-TEXT_PREFIX = "oet"
 ID_BYTES = 6
 SECRET_BYTES = 24
 
@@ -81,7 +81,7 @@ class TokenStore:
     ) -> tuple[EnrolmentToken, str]:
         """Make a token; return it with its text, which cannot be told again."""
         token_id = secrets.token_hex(ID_BYTES)
-        text = f"{TEXT_PREFIX}_{token_id}_{secrets.token_hex(SECRET_BYTES)}"
+        text = sealed(f"{ENROLMENT}_{token_id}_{secrets.token_hex(SECRET_BYTES)}")
         asked = rules or Rules()
         row = await self._pool.fetchrow(
             _CREATE,
