@@ -35,7 +35,7 @@ UID = uid_of(1)
 async def no_credential(connection: Db, tenant_id: str, uid: bytes) -> opamp.OpAMPConnectionSettings | None:
     """No agent has a credential of its own."""
     del connection, tenant_id, uid
-    return None  # noqa: RET501 - says so
+    return None
 
 
 @pytest.fixture

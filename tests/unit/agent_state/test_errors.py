@@ -5,17 +5,21 @@ import pytest
 from agent_state.errors import (
     AgentNotFound,
     AgentRefused,
+    CannotTell,
     CertificateRefused,
     ConnectionNotFound,
     CredentialNotFound,
     DecisionNotAllowed,
+    InvalidPolicy,
     InvalidQuery,
     NoCredentialKey,
     NothingToRotate,
+    PolicyNotFound,
+    PolicyVersionMismatch,
     TokenNotFound,
     UnknownToken,
 )
-from servicekit.errors import Kind, ServiceError
+from servicekit.errors import Kind, Problem, ServiceError
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,10 @@ from servicekit.errors import Kind, ServiceError
         (DecisionNotAllowed("no"), Kind.CONFLICT, "decision_not_allowed"),
         (NothingToRotate("no"), Kind.CONFLICT, "nothing_to_rotate"),
         (CredentialNotFound(), Kind.NOT_FOUND, "credential_not_found"),
+        (InvalidPolicy([Problem("name", "no")]), Kind.INVALID, "invalid_connection_settings"),
+        (PolicyNotFound(), Kind.NOT_FOUND, "connection_settings_not_found"),
+        (PolicyVersionMismatch(), Kind.PRECONDITION_FAILED, "version_mismatch"),
+        (CannotTell("no"), Kind.CONFLICT, "cannot_tell_agent"),
     ],
 )
 def test_kinds_and_codes_are_stable(error: ServiceError, kind: Kind, code: str) -> None:

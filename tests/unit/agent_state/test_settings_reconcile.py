@@ -231,7 +231,7 @@ def test_change_supersedes_what_was_under_way() -> None:
 
 
 def test_first_answer_carries_what_the_agent_does_not_name() -> None:
-    """The hash it names decides; without one, what is remembered (S-124, S-154, S-156)."""
+    """The hash it names decides, unless it refused this one; without one, what is remembered (S-124, S-154, S-156)."""
     assert is_due_on_arrival(None, H1, b"", T0)
     assert not is_due_on_arrival(None, H1, H1, T0)
     assert is_due_on_arrival(None, H1, H2, T0)
@@ -242,6 +242,8 @@ def test_first_answer_carries_what_the_agent_does_not_name() -> None:
     assert is_due_on_arrival(told, H1, b"", much_later)
     failed = replace(told, desired_hash=H1, state=State.FAILED)
     assert not is_due_on_arrival(failed, H1, b"", much_later)
+    assert not is_due_on_arrival(failed, H1, H2, much_later)
+    assert is_due_on_arrival(failed, H2, H1, much_later)
 
 
 def test_told_with_the_first_answer_is_not_offered_again() -> None:

@@ -166,12 +166,12 @@ def is_due_on_arrival(
 
         patience: How long a delivery counts for the connection after it.
     """
+    if standing is not None and standing.desired_hash == settings_hash and standing.state is State.FAILED:
+        return False
     if last_hash:
         return last_hash != settings_hash
     if standing is None:
         return True
-    if standing.desired_hash == settings_hash and standing.state is State.FAILED:
-        return False
     recent = standing.delivered_at is not None and now - standing.delivered_at < patience.reconnect
     return not (recent and standing.delivered_hash == settings_hash)
 
