@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from foreign import ForeignAgent, ForeignProgram
-from goprograms import Program
+from goprograms import COLLECTOR, SUPERVISOR, Program
+from supervised import Supervisors
+from telemetrysink import TelemetrySink
+
+from world.platform import Platform
 
 NOT_RUN: dict[str, str] = {}
 
@@ -62,6 +66,28 @@ def program_of(not_run: Callable[[str, str], None]) -> Callable[[Program], Path]
         return path
 
     return find
+
+
+@pytest.fixture
+async def supervisors(
+    platform: Platform,
+    foreign_program: Callable[..., ForeignProgram],
+    program_of: Callable[[Program], Path],
+    tmp_path: Path,
+) -> Supervisors:
+    """Give what starts Collectors under supervisors, with the platform running."""
+    programs = program_of(SUPERVISOR), program_of(COLLECTOR)
+    await platform.start()
+    return Supervisors(programs, platform, foreign_program, tmp_path)
+
+
+@pytest.fixture
+async def telemetry_sink() -> AsyncIterator[TelemetrySink]:
+    """Give a sink that listens."""
+    sink = TelemetrySink()
+    await sink.start()
+    yield sink
+    sink.stop()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

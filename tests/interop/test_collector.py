@@ -7,6 +7,8 @@ and the debug exporter. Its file is the README's.
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +35,10 @@ class Collectors:
         self._run = run
         self._folder = folder
 
-    def start(self, label: str, readme: str = READMES[0], *, over_http: bool = False) -> ForeignProgram:
-        """Run a Collector with pipelines and the README's extension; the label finds it."""
+    def start(
+        self, label: str, readme: str = READMES[0], *, over_http: bool = False, restarts: bool = False
+    ) -> ForeignProgram:
+        """Run a Collector with pipelines and the README's extension; one that *restarts* keeps its instance uid."""
         folder = self._folder / label
         extension = extension_file(folder, readme, self._platform.run_json["opamp_url"], label)
         if over_http:
@@ -44,6 +48,10 @@ class Collectors:
         own = folder / "own.yaml"
         own.write_text(pipeline(10))
         command = [self._executable, "--config", own, "--config", extension]
+        if restarts:
+            more = {"instance_uid": str(uuid.uuid4()), "capabilities": {"accepts_restart_command": True}}
+            command += ["--config", f"yaml:{json.dumps({'extensions': {'opamp': more}})}"]
+            command += ["--feature-gates", "extension.opampextension.RemoteRestarts"]
         return self._run(command, {TOKEN_VARIABLE: self._platform.token})
 
 
@@ -113,4 +121,21 @@ async def test_collector_over_a_server_restart(platform: Platform, collectors: C
     after = await sight.until("well again", status="online", health_state="healthy")
     same = ("id", "name", "version", "type", "hostname", "labels", "capabilities", "effective_config", "components")
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert collector.stop() == 0
+
+
+async def test_collector_reloads_on_command(platform: Platform, collectors: Collectors) -> None:
+    """The restart command makes it load its configuration afresh: its parts start anew, and it is the same process."""
+    sight = Sight(platform, LABEL, "collector-reloads")
+    collector = collectors.start(sight.name, restarts=True)
+    before = await sight.until("well", status="online", health_state="healthy")
+
+    await platform.api.post(f"/agents/{before['id']}/restart")
+
+    async def anew() -> bool:
+        return str((await sight.agent())["health"]["start_time"] or "") > str(before["health"]["start_time"])
+
+    await sight.wait(anew, "started anew")
+    await sight.until("well", status="online", health_state="healthy")
+    collector.expect_running()
     assert collector.stop() == 0

@@ -1,93 +1,23 @@
 """
 A real OpenTelemetry Collector under opampsupervisor: it runs what the platform sends, and survives what it cannot run.
 
-Both are built by `make interop`; OPAMP_SUPERVISOR and OPAMP_COLLECTOR name others. The supervisor's file is the
-README's, with a shorter wait for a configuration to prove itself.
+Both are built by `make interop`; OPAMP_SUPERVISOR and OPAMP_COLLECTOR name others. The file is the README's.
 """
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-
 import pytest
-from collectors import LABEL, TOKEN_VARIABLE, marker, pipeline, supervisor_file
-from foreign import ForeignProgram
-from goprograms import COLLECTOR, SUPERVISOR, Program
+from collectors import LABEL, pipeline
 from readme import READMES
 from sight import Sight
+from supervised import Supervisors, applied, attempts, ended, runs
 
 from world.platform import Platform
 
 GATEWAY = "opamp-gateway-1"
 UNKNOWN = "receiver_nobody_has"
-QUICK: Mapping[str, Mapping[str, Any]] = {"agent": {"config_apply_timeout": "2s", "bootstrap_timeout": "30s"}}
-"""The Collector has 2 s to become healthy with a new configuration, and 30 s to start at all: machines are busy."""
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class Supervisors:
-    """Starts supervisors that report to a platform, each in a folder of its own."""
-
-    def __init__(
-        self, programs: tuple[Path, Path], platform: Platform, run: Callable[..., ForeignProgram], folder: Path
-    ) -> None:
-        self._supervisor, self._collector = programs
-        self._platform = platform
-        self._run = run
-        self._folder = folder
-
-    def start(self, label: str, readme: str = READMES[0], *, over_http: bool = False, **agent: Any) -> ForeignProgram:
-        """Run a supervisor with a README's file; the label finds it. Started again, it has what it stored."""
-        file = supervisor_file(
-            self._folder / label,
-            readme,
-            executable=self._collector,
-            url=self._platform.run_json["opamp_http_url" if over_http else "opamp_url"],
-            label=label,
-            more={"agent": {**QUICK["agent"], **agent}},
-        )
-        return self._run([self._supervisor, "--config", file], {TOKEN_VARIABLE: self._platform.token})
-
-
-@pytest.fixture
-async def supervisors(
-    platform: Platform,
-    foreign_program: Callable[..., ForeignProgram],
-    program_of: Callable[[Program], Path],
-    tmp_path: Path,
-) -> Supervisors:
-    """Give what starts supervisors, with the platform running."""
-    programs = program_of(SUPERVISOR), program_of(COLLECTOR)
-    await platform.start()
-    return Supervisors(programs, platform, foreign_program, tmp_path)
-
-
-def ended(supervisor: ForeignProgram) -> int:
-    """Stop it, with its Collector; it heeds SIGINT only, and dies of SIGTERM without a word."""
-    return supervisor.stop(signal.SIGINT)
-
-
-async def runs(sight: Sight, wanted: int) -> bool:
-    """Say whether the Collector itself says that it runs pipeline() with this marker."""
-    return [marker(each) for each in await sight.effective()] == [wanted]
-
-
-async def applied(sight: Sight, config_hash: str, wanted: int) -> dict[str, Any]:
-    """Wait until a configuration is applied, the Collector is well and says that it runs it."""
-    await sight.wait(lambda: runs(sight, wanted), f"runs {wanted}")
-    return await sight.until(
-        "applied", status="online", health_state="healthy", config_state="applied", remote_config_hash=config_hash
-    )
-
-
-async def attempts(platform: Platform, agent: Mapping[str, Any], config_hash: str) -> list[tuple[str, int]]:
-    """Return how offers of a configuration ended, newest first."""
-    history = await platform.api.get(f"/agents/{agent['id']}/apply-history")
-    return [(each["status"], each["attempt"]) for each in history["histories"] if each["config_hash"] == config_hash]
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -49,6 +49,10 @@ type agent struct {
 	effective *protobufs.AgentConfigMap
 	status    *protobufs.RemoteConfigStatus
 	key       []byte
+
+	// settings is how the newest offer of connection settings ended, offered its hash.
+	settings *protobufs.ConnectionSettingsStatus
+	offered  []byte
 }
 
 func newAgent(name string, labels map[string]string, refuse string, also []string) *agent {
@@ -104,6 +108,11 @@ func oneFile(name, body string) *protobufs.AgentConfigMap {
 
 // onMessage does what came with a message; connection settings come by a callback of their own.
 func (it *agent) onMessage(ctx context.Context, message *types.MessageData) {
+	if message.OfferedConnectionsSettingsHash != nil {
+		it.mutex.Lock()
+		it.offered = message.OfferedConnectionsSettingsHash
+		it.mutex.Unlock()
+	}
 	if message.AgentIdentification != nil {
 		say("identified", fields{"uid": hex.EncodeToString(message.AgentIdentification.NewInstanceUid)})
 		copy(it.uid[:], message.AgentIdentification.NewInstanceUid)

@@ -15,7 +15,7 @@ import (
 	"github.com/open-telemetry/opamp-go/protobufs"
 )
 
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 // connection is all that an offer of OpAMP connection settings can change.
 type connection struct {
@@ -23,7 +23,6 @@ type connection struct {
 	header   http.Header
 	interval time.Duration
 	tls      *tls.Config
-	hash     []byte
 }
 
 func firstConnection(url, token string, interval time.Duration) connection {
@@ -55,15 +54,9 @@ func (it *agent) connect(to connection) {
 	it.client, it.now, it.connected = made, to, connected
 	settings := types.StartSettings{
 		OpAMPServerURL: to.url, Header: to.header, TLSConfig: to.tls, InstanceUid: it.uid,
-		HeartbeatInterval: &to.interval, RemoteConfigStatus: it.status,
+		HeartbeatInterval: &to.interval, RemoteConfigStatus: it.status, LastConnectionSettingsStatus: it.settings,
 	}
 	it.mutex.Unlock()
-	if to.hash != nil {
-		settings.LastConnectionSettingsStatus = &protobufs.ConnectionSettingsStatus{
-			LastConnectionSettingsHash: to.hash,
-			Status:                     protobufs.ConnectionSettingsStatuses_ConnectionSettingsStatuses_APPLIED,
-		}
-	}
 	settings.Callbacks = types.Callbacks{
 		OnConnect: func(context.Context) {
 			say("connected", fields{"transport": transport})
@@ -174,9 +167,15 @@ func (it *agent) changed(offered *protobufs.OpAMPConnectionSettings) (connection
 	return next, nil
 }
 
-// move goes over to new settings, and back when they do not work.
+// move goes over to new settings, and back when they do not work; either way it says how that ended.
 func (it *agent) move(next connection) {
+	it.mutex.Lock()
 	before := it.now
+	it.settings = &protobufs.ConnectionSettingsStatus{
+		LastConnectionSettingsHash: it.offered,
+		Status:                     protobufs.ConnectionSettingsStatuses_ConnectionSettingsStatuses_APPLIED,
+	}
+	it.mutex.Unlock()
 	it.disconnect()
 	it.connect(next)
 	select {
@@ -184,6 +183,13 @@ func (it *agent) move(next connection) {
 		say("moved", fields{"url": next.url})
 	case <-time.After(patience):
 		it.disconnect()
+		it.mutex.Lock()
+		it.settings = &protobufs.ConnectionSettingsStatus{
+			LastConnectionSettingsHash: it.settings.LastConnectionSettingsHash,
+			Status:                     protobufs.ConnectionSettingsStatuses_ConnectionSettingsStatuses_FAILED,
+			ErrorMessage:               "there is no way to " + next.url,
+		}
+		it.mutex.Unlock()
 		it.connect(before)
 		say("moved_back", fields{"url": before.url})
 	}
