@@ -34,7 +34,8 @@ class Lab:
         self.registry = registry
         self.redis = redis
         self.lost = 0
-        self.refused: list[tuple[str, bytes, int, int]] = []
+        self.refused: list[tuple[str, bytes, int, int, bool]] = []
+        self.displaced: list[tuple[str, bytes, int, str, int]] = []
 
     async def entry(self) -> dict[bytes, bytes]:
         """Write what waits and read the agent's entry."""
@@ -50,10 +51,21 @@ async def running(url: str, gateway_id: str = "gw-1") -> AsyncIterator[Lab]:
     def lost() -> None:
         lab.lost += 1
 
-    def refused(*whose: Any) -> None:
-        lab.refused.append(whose)
+    def refused(*whose: Any, claim: bool) -> None:
+        lab.refused.append((*whose, claim))
 
-    registry = Registry(client, gateway_id, SystemClock(), lease_seconds=10, on_lost=lost, on_refused=refused)
+    def displaced(*whose: Any) -> None:
+        lab.displaced.append(whose)
+
+    registry = Registry(
+        client,
+        gateway_id,
+        SystemClock(),
+        lease_seconds=10,
+        on_lost=lost,
+        on_refused=refused,
+        on_displaced=displaced,
+    )
     async with Redis.from_url(url) as redis:
         lab = Lab(registry, redis)
         tasks = [asyncio.ensure_future(registry.run_reads()), asyncio.ensure_future(registry.run_writes())]
@@ -118,6 +130,26 @@ async def test_lower_epoch_is_refused(redis_url: str) -> None:
         assert (entry[b"gateway"], entry[b"epoch"]) == (b"gw-new", b"9")
 
 
+async def test_taking_over_from_a_socket_elsewhere_is_told(redis_url: str) -> None:
+    """With whose it was; not from a poll, not from oneself, not what was released."""
+    async with running(redis_url, "gw-old") as old, running(redis_url, "gw-new") as new:
+        old.registry.claim(session(epoch=5))
+        await old.entry()
+        new.registry.claim(session(epoch=9))
+        await new.entry()
+        new.registry.claim(session(epoch=10))
+        await new.entry()
+        new.registry.release(session(epoch=10))
+        await new.entry()
+        old.registry.claim(session(epoch=11, transport=HTTP))
+        await old.entry()
+        new.registry.claim(session(epoch=12))
+        await new.entry()
+
+    assert new.displaced == [("default", UID, 9, "gw-old", 5)]
+    assert old.displaced == []
+
+
 async def test_lower_turn_of_the_same_epoch_is_refused(redis_url: str) -> None:
     """Of two gateways that served one polling agent, the later one is right."""
     async with running(redis_url, "gw-a") as first, running(redis_url, "gw-b") as second:
@@ -127,7 +159,7 @@ async def test_lower_turn_of_the_same_epoch_is_refused(redis_url: str) -> None:
 
         entry = await first.entry()
         assert (entry[b"gateway"], entry[b"turn"]) == (b"gw-b", b"2")
-        assert (first.refused, second.refused) == ([("default", UID, 5, 0)], [])
+        assert (first.refused, second.refused) == ([("default", UID, 5, 0, False)], [])
 
 
 async def test_release_clears_the_owner_only(redis_url: str) -> None:

@@ -74,11 +74,11 @@ async def test_superseded_polling_session_is_let_go() -> None:
     poll = arrive(lab)
     lab.number(7)
     for whose in ((7, 1), (6, 0)):
-        lab.gateway.superseded("default", UID, *whose)
-    lab.gateway.superseded("acme", UID, 7, 0)
+        lab.gateway.superseded("default", UID, *whose, claim=True)
+    lab.gateway.superseded("acme", UID, 7, 0, claim=True)
     assert lab.gateway.connections.get("default", UID) is poll
 
-    lab.gateway.superseded("default", UID, 7, 0)
+    lab.gateway.superseded("default", UID, 7, 0, claim=True)
 
     assert lab.gateway.connections.get("default", UID) is None
     assert DISCONNECTED not in lab.kinds()
@@ -91,6 +91,6 @@ async def test_refused_socket_stays() -> None:
     socket.data_received(said(full()))
     lab.number(7)
 
-    lab.gateway.superseded("default", UID, 7, 0)
+    lab.gateway.superseded("default", UID, 7, 0, claim=True)
 
     assert socket.session is not None

@@ -388,7 +388,7 @@ async def test_stale_turn_ends_with_the_registrys_refusal() -> None:
         agent.lab.book.memories[UID] = Memory("gw-other", 5, HTTP, 1, 1, stale.capabilities, stale.digests)
         await agent.say(message(sequence_num=1))
 
-        agent.lab.gateway.superseded("default", UID, stale.epoch, stale.turn)
+        agent.lab.gateway.superseded("default", UID, stale.epoch, stale.turn, claim=True)
         await agent.say(message(sequence_num=2))
 
         adopted = poll_of(agent.lab).session

@@ -28,8 +28,8 @@ def superseded(lab: Lab, *, alive_there: bool) -> tuple[WebSocket, FakeTransport
         return alive_there
 
     lab.gateway.rival = rival
-    lab.gateway.on_rival = Rivalry(lab.gateway).arose
-    lab.gateway.superseded("default", UID, 1, 0)
+    Rivalry(lab.gateway)
+    lab.gateway.superseded("default", UID, 1, 0, claim=True)
     return socket, transport
 
 
@@ -37,7 +37,7 @@ async def test_two_live_agents_end_as_two() -> None:
     """The one that finds out is given a uid of its own, once."""
     lab = Lab()
     socket, transport = superseded(lab, alive_there=True)
-    lab.gateway.superseded("default", UID, 1, 0)
+    lab.gateway.superseded("default", UID, 1, 0, claim=True)
     await lab.pong(socket, transport)
 
     told = transport.answers()
@@ -61,6 +61,49 @@ async def test_dead_connection_there_makes_ours_begin_anew() -> None:
     await lab.pong(socket, transport)
 
     assert socket.gone
+
+
+async def test_later_of_two_live_agents_gets_a_uid_of_its_own() -> None:
+    """The one that took over an entry it did not know of asks, once, and gives way."""
+    lab = Lab()
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    lab.number(9)
+    transport.take()
+    asked: list[tuple[object, ...]] = []
+
+    async def rival(*whose: object) -> bool:
+        asked.append(whose)
+        return True
+
+    lab.gateway.rival = rival
+    rivalry = Rivalry(lab.gateway)
+    rivalry.displaced("default", UID, 8, "gw-2", 5)
+    rivalry.displaced("default", UID, 9, "gw-2", 5)
+    rivalry.displaced("default", UID, 9, "gw-2", 5)
+    await lab.idle()
+
+    assert asked == [("gw-2", "default", UID, 5)]
+    assert len(transport.answers()[0].agent_identification.new_instance_uid) == 16
+
+
+async def test_connection_that_was_known_is_not_asked_about_again() -> None:
+    """It was asked when the agent came in: a fleet that comes back asks once."""
+    lab = Lab()
+    lab.book.memories[UID] = Memory(epoch=5)
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    lab.number(9)
+    transport.take()
+
+    async def rival(*_: object) -> bool:
+        return True
+
+    lab.gateway.rival = rival
+    Rivalry(lab.gateway).displaced("default", UID, 9, "gw-2", 5)
+    await lab.idle()
+
+    assert transport.answers() == []
 
 
 @pytest.mark.parametrize("memory", [None, Memory(), Memory(gateway_id="gw-test", epoch=9, transport=WEBSOCKET)])

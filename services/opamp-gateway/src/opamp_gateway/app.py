@@ -90,7 +90,8 @@ async def build(room: Room, settings: Settings) -> None:
         clock,
         lease_seconds=settings.lease_seconds,
         on_lost=announce,
-        on_refused=lambda *whose: gateway.superseded(*whose),  # noqa: PLW0108 - made below
+        on_refused=lambda *whose, claim: gateway.superseded(*whose, claim=claim),
+        on_displaced=lambda *whose: rivalry.displaced(*whose),  # noqa: PLW0108 - made below
     )
     room.health.register("redis", registry.ping, critical=False)
     publisher = Publisher(
@@ -106,7 +107,7 @@ async def build(room: Room, settings: Settings) -> None:
     tokens = None if settings.authentication == "open" else _identity_desk(state, settings, clock)
     if tokens is not None:
         room.stack.push_async_callback(tokens.close)
-    gateway = Gateway(
+    gateway: Gateway = Gateway(
         rules=rules,
         limits=limits,
         clock=clock,
@@ -140,7 +141,7 @@ async def build(room: Room, settings: Settings) -> None:
         chance=random.random,
         fresh_uid=uuid7,
     )
-    gateway.on_rival = Rivalry(gateway).arose
+    rivalry: Rivalry = Rivalry(gateway)
     room.stack.push_async_callback(gateway.errands.close)
 
     stream = StreamWatch(bus, gateway)

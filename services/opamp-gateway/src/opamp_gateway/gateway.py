@@ -171,19 +171,20 @@ class Gateway:
             if facts:
                 self.registry.release(session)
 
-    def superseded(self, tenant_id: str, uid: bytes, epoch: int, turn: int) -> None:
+    def superseded(self, tenant_id: str, uid: bytes, epoch: int, turn: int, *, claim: bool) -> None:
         """
         Let a session go that somebody else has under a higher fence: nobody reads its facts any more.
 
         A polling agent's next poll here adopts what the other gateway left. Two sockets with one uid that were
-        opened at the same moment at two gateways come to light here: see `on_rival`.
+        opened at the same moment at two gateways come to light here, when the later claim is refused: see
+        rivalry.py. If it was the earlier one that was taken over, the other side finds out.
         """
         holder = self.connections.get(tenant_id, uid)
         session = holder.session if holder is not None else None
         if holder is None or session is None or (session.epoch, session.turn) != (epoch, turn):
             return
         if session.transport != HTTP:
-            if self.on_rival is not None:
+            if claim and self.on_rival is not None:
                 self.on_rival(holder, session)
             return
         metrics.SUPERSEDED.inc()

@@ -57,16 +57,21 @@ _QUEUE_LIMIT = 100_000
 
 WRITE = """
 local ttl = ARGV[1]
-local refused = {}
+local refused, displaced = {}, {}
 for i, key in ipairs(KEYS) do
   local blob = ARGV[i + 1]
   local my_epoch, my_turn, release, at = struct.unpack('>I8I4B', blob)
-  local known = redis.call('HMGET', key, 'epoch', 'turn')
+  local known = redis.call('HMGET', key, 'epoch', 'turn', 'gateway', 'transport')
   local epoch, turn = tonumber(known[1] or '0') or 0, tonumber(known[2] or '0') or 0
   if epoch < my_epoch or (epoch == my_epoch and turn <= my_turn) then
     local fields = {'epoch', string.format('%.0f', my_epoch), 'turn', string.format('%.0f', my_turn)}
     while at <= #blob do
       fields[#fields + 1], at = struct.unpack('>I2c0', blob, at)
+    end
+    for place = 5, #fields, 2 do
+      if fields[place] == 'gateway' and known[3] and known[3] ~= fields[place + 1] and known[4] == '1' then
+        displaced[#displaced + 1] = {i, known[3], known[1]}
+      end
     end
     redis.call('HSET', key, unpack(fields))
     if release == 1 then redis.call('HDEL', key, 'gateway') end
@@ -75,12 +80,13 @@ for i, key in ipairs(KEYS) do
     refused[#refused + 1] = i
   end
 end
-return refused
+return {refused, displaced}
 """
 """
 KEYS: entries. ARGV: time to live, then one packed update for each entry (see _Update.pack).
 
-Returns the places, from 1, of those that were refused for a higher (epoch, turn).
+Returns the places, from 1, of those that were refused for a higher (epoch, turn); and place, gateway and epoch of
+those that took an agent over from a socket of another gateway.
 """
 
 
@@ -112,6 +118,14 @@ class Book(Protocol):
 
     def release(self, session: Session) -> None:
         """Write that *session* is over and how far its agent counted."""
+        ...
+
+
+class OnRefused(Protocol):
+    """Hears of a session that somebody newer has superseded elsewhere."""
+
+    def __call__(self, tenant_id: str, uid: bytes, epoch: int, turn: int, /, *, claim: bool) -> None:
+        """Take note; *claim* says whether it was its claim that was refused."""
         ...
 
 
@@ -172,7 +186,11 @@ class Registry:
 
         on_lost: Called when this gateway's lease vanished before its time: Redis was emptied.
 
-        on_refused: Told tenant, uid, epoch and turn of a session that somebody newer has superseded elsewhere.
+        on_refused: Told tenant, uid, epoch and turn of a session that somebody newer has superseded elsewhere, and
+            whether it was its claim that was refused.
+
+        on_displaced: Told tenant, uid and epoch of a session of ours, and gateway and epoch of the socket whose
+            entry it took over.
     """
 
     shared = True
@@ -185,7 +203,8 @@ class Registry:
         *,
         lease_seconds: int,
         on_lost: Callable[[], None],
-        on_refused: Callable[[str, bytes, int, int], None] = lambda *_: None,
+        on_refused: OnRefused = lambda *_, claim: None,  # noqa: ARG005 - nobody listens
+        on_displaced: Callable[[str, bytes, int, str, int], None] = lambda *_: None,
     ) -> None:
         self._redis = redis
         self._gateway_id = gateway_id
@@ -193,6 +212,7 @@ class Registry:
         self._lease_seconds = lease_seconds
         self._on_lost = on_lost
         self._on_refused = on_refused
+        self._on_displaced = on_displaced
         self._script = redis.register_script(WRITE)
         self._asked: list[tuple[str, Callable[[Memory | None], None]]] = []
         self._updates: dict[str, _Update] = {}
@@ -349,13 +369,17 @@ class Registry:
             return
         arguments: list[bytes | int] = [names.ENTRY_TTL_SECONDS, *(update.pack() for _, update in updates)]
         try:
-            refused = await self._script(keys=[key for key, _ in updates], args=arguments)
+            refused, displaced = await self._script(keys=[key for key, _ in updates], args=arguments)
         except CacheError as error:
             self._missed("write", error)
             return
         for place in refused:
             update = updates[place - 1][1]
-            self._on_refused(update.tenant_id, update.uid, update.epoch, update.turn)
+            self._on_refused(update.tenant_id, update.uid, update.epoch, update.turn, claim=_GATEWAY in update.fields)
+        for place, gateway_id, epoch in displaced:
+            update = updates[place - 1][1]
+            before = gateway_id.decode(errors="replace")
+            self._on_displaced(update.tenant_id, update.uid, update.epoch, before, _number(epoch))
 
     @property
     def _away(self) -> bool:

@@ -172,6 +172,7 @@ class Session:
         "_made",
         "_settings",
         "ack_frame",
+        "came_after",
         "capabilities",
         "caps_suffix",
         "closed",
@@ -223,6 +224,9 @@ class Session:
         self.capabilities = 0
         self.sequence_num = 0
         self.epoch = 0
+        self.came_after = 0
+        """Epoch of the connection that was known when this one was opened."""
+
         self.turn = 0
         self.digests = NOTHING
         self.desired = b""
@@ -253,6 +257,7 @@ class Session:
             adopt: Go on with a polling session another gateway began: same epoch, one turn further, and
                 no second Connected fact.
         """
+        self.came_after = memory.epoch
         self.digests = memory.digests
         self.capabilities = memory.capabilities
         self.reported_hash = memory.reported_hash
