@@ -47,12 +47,24 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-def given(pool: asyncpg.Pool, bus: Bus, nats_url: str) -> ConnectionSettings:
+def told() -> list[str]:
+    """Give the tenants gateways were told of."""
+    return []
+
+
+@pytest.fixture
+def given(pool: asyncpg.Pool, bus: Bus, nats_url: str, told: list[str]) -> ConnectionSettings:
     """Give the parts, put together as the service does."""
+
+    async def announced(tenant_id: str) -> None:
+        told.append(tenant_id)
+
     settings = Settings.model_validate(
         {"postgres_url": "postgresql://x", "nats_url": nats_url, "opamp_public_url": "wss://opamp.test/v1/opamp"}
     )
-    return connection_settings_of(settings, bus, SystemClock(), pool=pool, answering=pool, opamp_part=no_credential)
+    return connection_settings_of(
+        settings, bus, SystemClock(), pool=pool, answering=pool, opamp_part=no_credential, announce=announced
+    )
 
 
 @pytest.fixture
@@ -239,3 +251,15 @@ def test_every_question_has_its_answer(routes: SettingsRoutes) -> None:
         subjects.RETRY_CONNECTION_SETTINGS,
     }
     assert Composed(None, []).hash == b""
+
+
+async def test_gateways_hear_when_admission_begins_to_matter(routes: SettingsRoutes, told: list[str]) -> None:
+    """With the first policy, and when the last one is gone; not in between."""
+    await put(routes, policy("a"))
+    await put(routes, policy("a"))
+    await put(routes, policy("b"))
+    assert told == ["default"]
+
+    for name in ("a", "b"):
+        await routes.delete_policy(api.DeleteConnectionSettingsPolicyRequest(tenant_id="default", name=name))
+    assert told == ["default", "default"]

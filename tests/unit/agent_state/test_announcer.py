@@ -48,6 +48,16 @@ async def test_a_decision_names_its_agent() -> None:
     assert (said.close, said.reason) == (True, "approved")
 
 
+async def test_new_rules_concern_every_agent_of_a_tenant() -> None:
+    """Nothing is named, and nobody's connection ends."""
+    bus = NotingBus()
+
+    await Announcer(bus).rules_changed("acme")  # type: ignore[arg-type]
+
+    (said,) = bus.said
+    assert (said.tenant_id, said.close, list(said.credential_ids), list(said.instance_uids)) == ("acme", False, [], [])
+
+
 async def test_a_bus_that_is_away_only_makes_it_slow() -> None:
     """What was decided is decided; the sweep sees to the rest."""
     await Announcer(NotingBus(away=True)).withdrawn([("default", "k1")], close=False)  # type: ignore[arg-type]

@@ -60,6 +60,10 @@ class Announcer:
             )
         )
 
+    async def rules_changed(self, tenant_id: str) -> None:
+        """Say that every agent of a tenant must be asked about again when it next comes."""
+        await self._say(IdentityChanged(tenant_id=tenant_id))
+
     async def _say(self, message: IdentityChanged) -> None:
         try:
             await self._bus.publish(subjects.IDENTITY, message.SerializeToString())

@@ -69,7 +69,13 @@ async def build(room: Room, settings: Settings) -> None:  # noqa: PLR0915 - a li
     announcer = Announcer(bus)
     registry = registry_of(settings)
     given = connection_settings_of(
-        settings, bus, room.clock, pool=pool, answering=answering, opamp_part=registry.offers.opamp_part
+        settings,
+        bus,
+        room.clock,
+        pool=pool,
+        answering=answering,
+        opamp_part=registry.offers.opamp_part,
+        announce=announcer.rules_changed,
     )
     components = ComponentStore(settings.max_report_bytes)
     component_desk = ComponentDesk(pool, components, offers, room.clock)

@@ -9,7 +9,7 @@ from agent_state.settings_composer import OpampPart, Platform, SettingsComposer
 from agent_state.settings_desk import SettingsDesk
 from agent_state.settings_offers import SettingsOffers
 from agent_state.settings_policy_store import SettingsPolicyStore
-from agent_state.settings_routes import SettingsRoutes
+from agent_state.settings_routes import Announce, SettingsRoutes
 from agent_state.settings_store import SettingsStore
 
 if TYPE_CHECKING:
@@ -36,7 +36,14 @@ class ConnectionSettings:
 
 
 def connection_settings_of(
-    settings: Settings, bus: Bus, clock: Clock, *, pool: asyncpg.Pool, answering: asyncpg.Pool, opamp_part: OpampPart
+    settings: Settings,
+    bus: Bus,
+    clock: Clock,
+    *,
+    pool: asyncpg.Pool,
+    answering: asyncpg.Pool,
+    opamp_part: OpampPart,
+    announce: Announce,
 ) -> ConnectionSettings:
     """Make all of it; *pool* is for decisions, *answering* for questions, *opamp_part* tells agents' credentials."""
     policies, standings = SettingsPolicyStore(), SettingsStore()
@@ -50,6 +57,7 @@ def connection_settings_of(
         store=standings,
         composer=composer,
         desk=desk,
+        announce=announce,
         clock=clock,
         allow_insecure=settings.allow_insecure_tls_offers,
     )

@@ -35,6 +35,9 @@ log = structlog.get_logger()
 
 Handler = Callable[[Any], Awaitable["Message"]]
 
+Announce = Callable[[str], Awaitable[None]]
+"""Tells gateways that admission matters now for agents of a tenant, or no longer does."""
+
 _SORT = "name"
 MAX_AUTHOR_CHARACTERS = 256
 
@@ -44,6 +47,8 @@ class SettingsRoutes:
     Answers for fleet.v1.api.agent-state.*, as far as connection settings go.
 
     Args:
+        announce: Told the tenant when its first policy comes and its last one goes.
+
         allow_insecure: Whether policies may tell agents to verify nothing.
     """
 
@@ -55,9 +60,11 @@ class SettingsRoutes:
         store: SettingsStore,
         composer: SettingsComposer,
         desk: SettingsDesk,
+        announce: Announce,
         clock: Clock,
         allow_insecure: bool,
     ) -> None:
+        self._announce = announce
         self._pool = pool
         self._policies = policies
         self._store = store
@@ -86,7 +93,8 @@ class SettingsRoutes:
             policy = replace(written, settings=settings)
             problems = [Problem(f"settings.{path}", "is masked, and nothing is stored for it") for path in missing]
             problems += settings_validation.check(policy, self._clock.now(), allow_insecure=self._allow_insecure)
-            if stored is None and await self._policies.count(connection, policy.tenant_id) >= MAX_POLICIES:
+            others = await self._policies.count(connection, policy.tenant_id)
+            if stored is None and others >= MAX_POLICIES:
                 problems.append(Problem("name", f"a tenant has at most {MAX_POLICIES} connection settings"))
             if problems:
                 raise InvalidPolicy(problems)
@@ -94,6 +102,8 @@ class SettingsRoutes:
         warnings = settings_validation.warnings_of(kept.settings)
         log.info("connection_settings_put", name=kept.name, version=kept.version, author=kept.author, warnings=warnings)
         await self._desk.look_at_tenants()
+        if not others:
+            await self._announce(kept.tenant_id)
         return api.PutConnectionSettingsPolicyReply(policy=policy_of(kept), created=kept.version == 1)
 
     async def get_policy(self, request: api.GetConnectionSettingsPolicyRequest) -> api.GetConnectionSettingsPolicyReply:
@@ -123,7 +133,10 @@ class SettingsRoutes:
         tenant_id, name = _tenant(request.tenant_id), _name(request.name)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._policies.delete(connection, tenant_id, name)
+            others = await self._policies.count(connection, tenant_id)
         log.info("connection_settings_deleted", name=name)
+        if not others:
+            await self._announce(tenant_id)
         return api.DeleteConnectionSettingsPolicyReply()
 
     async def get_agent_settings(
