@@ -23,8 +23,12 @@ ONE_OF_EACH = (
     "receivers: {nop: {}}\nexporters: {nop: {}}\nservice: {pipelines: {logs: {receivers: [nop], exporters: [nop]}}}\n"
 )
 ROUNDS = 12
-KEPT_OUT = {"logout", "change_password", "login", "refresh", "delete_agent"}
+KEPT_OUT = {"logout", "change_password", "login", "refresh", "delete_agent", "revoke_agent", "reject_agent"}
 """They would end the session or the agent the test lives on, or spend the failed logins of its address."""
+METRICS = {"destination_endpoint": "https://telemetry.example.org/v1/metrics", "headers": {"X-Key": "s3cret"}}
+GOOD: dict[str, object] = {"settings": {"own_metrics": METRICS}}
+"""Required fields that take more than a text."""
+
 TEXTS = (
     "", " ", "0", "-1", "9" * 40, "1e9", "null", "'; DROP TABLE agent; --", "../../etc/passwd", "%", "%00", "x" * 2000,
     "a\x00b", "\U0010ffff", "{}", "[]", "中文", "\r\nSet-Cookie: a=b", "*", "\\", "YWJj", "eyJhIjoxfQ==", "fleet.>",
@@ -90,6 +94,29 @@ async def test_every_answer_is_what_the_document_says(running: Platform, eventua
             ("POST", f"{config}/push", None),
             ("GET", f"{config}/apply-history", None),
             ("GET", f"{config}/status", None),
+            ("GET", "/agents?approval=approved,pending", None),
+            ("GET", f"{one}/credentials", None),
+            ("POST", f"{one}/credentials/rotate", None),
+            ("DELETE", f"{one}/credentials/none", None),
+            ("POST", f"{one}/approve", {"comment": "already"}),
+            ("POST", f"{one}/restart", None),
+            ("POST", f"{one}/components/refresh", None),
+            ("POST", f"{one}/custom-messages", {"capability": "com.example.echo", "await_reply": True}),
+            (
+                "PUT",
+                f"/connection-settings/{name}",
+                {"selector": {"place": place}, "settings": {"own_metrics": METRICS}},
+            ),
+            ("PUT", f"/connection-settings/{name}", {"settings": {"own_metrics": {}}}),
+            ("GET", f"/connection-settings/{name}", None),
+            ("GET", "/connection-settings?limit=1", None),
+            ("GET", f"{one}/connection-settings", None),
+            ("POST", f"{one}/connection-settings/retry", None),
+            ("DELETE", f"/connection-settings/{name}", None),
+            ("DELETE", f"/connection-settings/{name}", None),
+            ("GET", "/certificate-authority", None),
+            ("POST", "/enrolment-tokens", {"name": name, "issues": "bearer", "cidrs": ["10.0.0.0/8"], "max_uses": 2}),
+            ("POST", "/enrolment-tokens", {"name": name, "ephemeral_seconds": 1}),
             ("GET", "/enrolment-tokens", None),
             ("GET", "/users", None),
             ("GET", "/me", None),
@@ -99,6 +126,7 @@ async def test_every_answer_is_what_the_document_says(running: Platform, eventua
         ):
             answer = await api.ask(method, path, json=sent)
             template = "/api/v1" + path.split("?")[0].replace(agent.id, "{id}").replace(f"/{name}", "/{name}")
+            template = template.replace("/credentials/none", "/credentials/{credential_id}")
             template = re.sub(r"/(history|rollback)/\d+", r"/\1/{version}", template)
             check(answer, method, template)
             assert answer.status_code < 500, f"{method} {path}: {answer.text}"
@@ -139,7 +167,7 @@ async def test_no_nonsense_makes_any_service_fail(running: Platform, eventually:
             name = f"nonsense-{seed}-{number}"
             made = await api.ask("POST", "/configurations", json={"name": name, "raw_config": ONE_OF_EACH})
             assert made.status_code == 201, made.text
-            real = {"name": name, "version": "1", "id": agent.id, "file": "index.css"}
+            real = {"name": name, "version": "1", "id": agent.id, "file": "index.css", "credential_id": "none"}
             for template, item in DOCUMENT["paths"].items():
                 for method, operation in item.items():
                     if operation["operationId"] in KEPT_OUT:
@@ -173,7 +201,9 @@ def _request(
         return path, None
     model = DOCUMENT["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     fields = list(model.get("properties", {}))
-    body: dict[str, object] = {field: f"{field}-{chance.random()}" for field in model.get("required", ())}
+    body: dict[str, object] = {
+        field: GOOD.get(field, f"{field}-{chance.random()}") for field in model.get("required", ())
+    }
     for field in chance.sample(fields, min(len(fields), chance.randint(0, 2))):
         body[field] = chance.choice(VALUES)
     return path, body
