@@ -261,7 +261,9 @@ class Probe:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def witness(self, heard: Heard) -> None:
-        """Enter a message in the ledger."""
+        """Enter a message in the ledger; a bare HTTP status is none."""
+        if heard.status != OK and not (heard.raw and MEDIA_TYPE in heard.headers.get("content-type", "")):
+            return
         ever = UNKNOWN_CAPABILITIES
         uids = frozenset(persona.uid for persona in self.personas)
         if heard.readable:

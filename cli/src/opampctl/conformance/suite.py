@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 60.0
 AT_ONCE = 12
+UID_BYTES = 16
 _SHOWN_OFFENDERS = 3
 NO_CHECK = "no check was written for it"
 
@@ -101,7 +102,7 @@ class Suite:
         with Probe(row.id, self._setting) as probe:
             try:
                 async with asyncio.timeout(self._options.check_seconds):
-                    await check.run(probe)
+                    await _plainly(check, probe)
             except Failed as error:
                 verdict, said = Verdict.FAIL, str(error)
             except NotApplicable as error:
@@ -111,7 +112,9 @@ class Suite:
                     Verdict.FAIL,
                     f"the check did not come to an end within {self._options.check_seconds:g} s",
                 )
-            self._agents |= {persona.text for persona in probe.personas}
+            if verdict is Verdict.FAIL and not row.binding:
+                verdict, said = Verdict.NOT_APPLICABLE, f"not made use of: {said}"
+            self._agents |= {persona.text for persona in probe.personas if len(persona.uid) == UID_BYTES}
             return Result(row, verdict, check.name, said, probe.trace.lines(), time.monotonic() - begun)
 
     def _enter(self, result: Result) -> None:
@@ -152,3 +155,25 @@ class Suite:
                 await self._options.stimulus.do("forget_agent", instance_uid=uid)
             except NotApplicable:
                 return
+
+
+async def _plainly(check: Check, probe: Probe) -> None:
+    """
+    Run a check; what it did not foresee in an answer costs its row, and not the run.
+
+    Raises:
+        Failed: The server did something else than required, or something that broke the check.
+
+        NotApplicable: The row cannot be judged.
+    """
+    try:
+        await check.run(probe)
+    except (Failed, NotApplicable, TimeoutError):
+        raise
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            if isinstance(error, Failed | NotApplicable):
+                raise error from group
+        raise Failed(f"the check broke: {group.exceptions[0]!r}") from group
+    except Exception as error:  # an answer nobody foresaw: any error at all
+        raise Failed(f"the check broke: {error!r}") from error
