@@ -115,8 +115,8 @@ test-flow: $(VENV)/.ready  ## Agent speaks, API shows: all services and real ser
 test-fault: $(VENV)/.ready  ## Kill every part under 2,000 agents (AGENTS=200 for a small run)
 	@FAULT_AGENTS=$(or $(AGENTS),2000) $(PYTEST) -x tests/fault $(T)
 
-test-fuzz: $(VENV)/.ready  ## 100,000 hostile frames and requests against a gateway (FRAMES=n)
-	@FUZZ_FRAMES=$(or $(FRAMES),100000) $(PYTEST) -x tests/fuzz $(T)
+test-fuzz: $(VENV)/.ready  ## A million inputs to the session machine, 300,000 frames and requests to the doors (INPUTS=n FRAMES=n)
+	@FUZZ_INPUTS=$(or $(INPUTS),1000000) FUZZ_FRAMES=$(or $(FRAMES),100000) $(PYTEST) -x tests/fuzz $(T)
 
 interop: $(VENV)/.ready  ## Clients nobody here wrote, from their registries
 	@$(PY) tests/fixtures/goprograms.py
