@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -69,9 +70,9 @@ async def gateway(service: Running) -> Gateway:
     return await Gateway(service).open()
 
 
-def arrives(epoch: int, capabilities: int, sequence: int = 1) -> facts.Fact:
+def arrives(epoch: int, capabilities: int, sequence: int = 1, uid: bytes = UID) -> facts.Fact:
     """An agent comes and says what it can."""
-    said = connected(UID, epoch, sequence)
+    said = connected(uid, epoch, sequence)
     said.connected.capabilities = capabilities
     return said
 
@@ -386,6 +387,20 @@ async def test_new_credential_is_offered(bench: Bench, apply: Applier) -> None:
     assert offered.opamp.destination_endpoint == "wss://h/v1/opamp"
     assert offered.opamp.headers.headers[0].value == "Bearer own"
     assert (order.epoch, order.gateway_id, order.settings_hash) == (5, "gw-1", offered.hash)
+
+
+async def test_two_replicas_offer_once(pool: asyncpg.Pool, apply: Applier) -> None:
+    """Whoever decides second finds that it was done."""
+    await apply(batch(*(arrives(5, REPORTER, uid=uid_of(number)) for number in range(1, 51))))
+    benches = [Bench(pool) for _ in range(4)]
+    await benches[0].write()
+    uids = [uid_of(number) for number in range(1, 51)]
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, bench in enumerate(benches):
+            _ = tasks.create_task(bench.desk.decide("default", uids if number % 2 else uids[::-1]))
+
+    assert sorted(uid for bench in benches for uid in bench.spoken.take()) == uids
 
 
 async def test_figures_tell_where_agents_stand(bench: Bench, apply: Applier) -> None:

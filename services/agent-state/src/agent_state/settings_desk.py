@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent_state.folding import Key
     from agent_state.settings_composer import SettingsComposer
     from agent_state.settings_offers import SettingsOffers
+    from agent_state.settings_policy import Policy
     from agent_state.settings_policy_store import SettingsPolicyStore
     from agent_state.settings_store import Seen, SettingsStore
     from servicekit.bus import Bus
@@ -200,7 +201,10 @@ class SettingsDesk:
         now: datetime = await connection.fetchval("SELECT now()")
         generation = await self._policies.generation(connection, tenant_id)
         agents = {seen.uid: seen for seen in await self._store.agents(connection, tenant_id, sorted(uids))}
-        composed = {seen.uid: await self._compose(connection, tenant_id, seen) for seen in agents.values()}
+        policies = await self._policies.current(connection, tenant_id)
+        composed = {
+            uid: await self._compose(connection, policies, (tenant_id, uid), seen, 0) for uid, seen in agents.items()
+        }
         standings = await self._store.lock(connection, tenant_id, sorted(uids))
         decided: list[tuple[Standing, Seen | None]] = []
         orders: list[Order] = []
@@ -211,7 +215,10 @@ class SettingsDesk:
                 # Not known yet, or somebody else saw more; the sweep looks again.
                 decided.append((replace(before, due_at=None), None))
                 continue
-            wanted = await self._wanted(connection, tenant_id, seen, before, composed[uid])
+            wanted = composed[uid]
+            if before.retries and wanted.offers is not None:
+                # Part of the hash, and only known for certain now that the row is locked.
+                wanted = await self._compose(connection, policies, (tenant_id, uid), seen, before.retries)
             wish = Wish(wanted.hash, wanted.policies, wanted.fault)
             after, is_due = plan(before, seen.situation, wish, now, self._patience)
             decided.append((after, seen))
@@ -232,20 +239,11 @@ class SettingsDesk:
             connection, [connection_settings_ended(standing, standing.seen_epoch, now) for standing in told]
         )
 
-    async def _compose(self, connection: Db, tenant_id: str, seen: Seen, retries: int = 0) -> Composed:
-        policies = await self._policies.current(connection, tenant_id)
-        taker = replace(seen.taker, retries=retries)
-        return await self._composer.compose_from(
-            connection, policies, (tenant_id, seen.uid), taker, has_credential=seen.has_credential
-        )
-
-    async def _wanted(
-        self, connection: Db, tenant_id: str, seen: Seen, before: Standing, composed: Composed
+    async def _compose(
+        self, connection: Db, policies: Sequence[Policy], key: Key, seen: Seen, retries: int
     ) -> Composed:
-        """Make the retries a person asked for part of the hash; they are only known once the row is locked."""
-        if not before.retries or composed.offers is None:
-            return composed
-        return await self._compose(connection, tenant_id, seen, before.retries)
+        taker = replace(seen.taker, retries=retries)
+        return await self._composer.compose_from(connection, policies, key, taker, has_credential=seen.has_credential)
 
 
 def _order(tenant_id: str, seen: Seen, composed: Composed) -> Order:

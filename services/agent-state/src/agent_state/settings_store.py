@@ -98,13 +98,20 @@ INSERT INTO agent_connection_settings AS s (tenant_id, agent_uid, due_at)
 SELECT $1, i.agent_uid, now() FROM unnest($2::bytea[]) AS i (agent_uid) ORDER BY i.agent_uid
 ON CONFLICT (tenant_id, agent_uid) DO UPDATE SET due_at = now(), seen_generation = NULL
 """
+# Rows are locked in the order in which decisions lock them, so that neither waits for the other for ever.
 _DELIVERED = """
+WITH held AS (
+  SELECT s.tenant_id, s.agent_uid, i.hash, i.epoch, i.nano
+  FROM agent_connection_settings s
+  JOIN unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::double precision[])
+    AS i (tenant_id, agent_uid, hash, epoch, nano) ON s.tenant_id = i.tenant_id AND s.agent_uid = i.agent_uid
+  WHERE s.delivered_epoch <= i.epoch
+  ORDER BY s.tenant_id, s.agent_uid FOR UPDATE OF s
+)
 UPDATE agent_connection_settings s
-SET delivered_hash = i.hash, delivered_epoch = i.epoch, due_at = now(),
-    delivered_at = least(now(), to_timestamp(i.nano / 1e9))
-FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::double precision[])
-  AS i (tenant_id, agent_uid, hash, epoch, nano)
-WHERE s.tenant_id = i.tenant_id AND s.agent_uid = i.agent_uid AND s.delivered_epoch <= i.epoch
+SET delivered_hash = held.hash, delivered_epoch = held.epoch, due_at = now(),
+    delivered_at = least(now(), to_timestamp(held.nano / 1e9))
+FROM held WHERE s.tenant_id = held.tenant_id AND s.agent_uid = held.agent_uid
 """
 _DUE = """
 SELECT tenant_id, agent_uid FROM agent_connection_settings WHERE due_at <= now() ORDER BY due_at LIMIT $1
@@ -133,9 +140,14 @@ SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL
 """
 # After an outage of the bus: what was recorded as offered may never have been heard.
 _UNHEARD = """
-UPDATE agent_connection_settings SET offer_count = 0, due_at = now()
-WHERE state IN ('pending', 'offered', 'timed_out') AND desired_hash <> '' AND offer_count > 0
-  AND NOT (delivered_hash = desired_hash AND delivered_epoch = seen_epoch)
+WITH held AS (
+  SELECT tenant_id, agent_uid FROM agent_connection_settings
+  WHERE state IN ('pending', 'offered', 'timed_out') AND desired_hash <> '' AND offer_count > 0
+    AND NOT (delivered_hash = desired_hash AND delivered_epoch = seen_epoch)
+  ORDER BY tenant_id, agent_uid FOR UPDATE
+)
+UPDATE agent_connection_settings s SET offer_count = 0, due_at = now()
+FROM held WHERE s.tenant_id = held.tenant_id AND s.agent_uid = held.agent_uid
 """
 _COUNT = "SELECT state, count(*) AS agents FROM agent_connection_settings WHERE desired_hash <> '' GROUP BY state"
 
