@@ -165,11 +165,23 @@ def test_own_certificate_is_offered() -> None:
 def test_credential_never_goes_to_another_host() -> None:
     """A policy that moves agents elsewhere must bring what lets them in there."""
     wanted = opamp.OpAMPConnectionSettings(destination_endpoint="wss://elsewhere.example.org/v1/opamp")
+    assert composed(settings(opamp=wanted), own=credential(), credential_id="c").fault == NO_CREDENTIAL
+    wanted.headers.headers.add(key="Authorization", value="Bearer there")
 
     opamp_part = offered(composed(settings(opamp=wanted), own=credential(), credential_id="c")).opamp
 
     assert opamp_part.destination_endpoint == "wss://elsewhere.example.org/v1/opamp"
-    assert not opamp_part.headers.headers
+    assert [header.value for header in opamp_part.headers.headers] == ["Bearer there"]
+
+
+def test_address_nobody_can_judge_gets_no_credential() -> None:
+    """A platform that does not know its own address cannot tell its own from another's."""
+    wanted = opamp.OpAMPConnectionSettings(destination_endpoint="wss://opamp.example.org/v1/opamp")
+
+    result = composed(settings(opamp=wanted), own=credential(), credential_id="c", platform=Platform())
+
+    assert not offered(result).HasField("opamp")
+    assert result.fault == NO_CREDENTIAL
 
 
 def test_offer_that_would_lock_the_agent_out_is_not_made() -> None:

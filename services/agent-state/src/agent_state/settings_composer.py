@@ -243,7 +243,7 @@ def _add_opamp(
         return NO_PUBLIC_URL
     if ours and own is not None:
         _add_credential(made, own)
-    if ours and taker.credential_id and not _shows_credential(made):
+    if taker.credential_id and not _shows_credential(made):
         return NO_CREDENTIAL
     made.heartbeat_interval_seconds = _heartbeat(wanted.heartbeat_interval_seconds, platform, taker)
     secure = urlsplit(made.destination_endpoint).scheme in ("wss", "https")
