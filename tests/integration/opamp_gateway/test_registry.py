@@ -175,7 +175,7 @@ async def test_release_clears_the_owner_only(redis_url: str) -> None:
         assert (entry[b"seq"], entry[b"desired"]) == (b"3", b"x" * 32)
         memory = memory_of(entry)
         assert memory.digests == mine.digests
-        assert not may_adopt(memory)
+        assert not may_adopt(memory, "")
 
 
 async def test_newer_session_of_the_same_agent_wins_in_the_queue(redis_url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from gatewaylab.fakes import Lab
 from gatewaylab.speech import CAPABILITIES, OTHER, UID, full, message, said
@@ -12,8 +14,9 @@ from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import facts, frames
 from opamp_gateway.admission import OTHER_AGENT
-from opamp_gateway.credentials import Credential
+from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.errands import Errands
+from opamp_gateway.identity_desk import IdentityDesk, Verdict
 from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Offering
 from opamp_gateway.session import Memory
 from opamp_gateway.websocket import WebSocket
@@ -145,6 +148,29 @@ async def test_refused_agent_is_told_why_and_closed() -> None:
     assert opamp.ServerToAgent.FromString(words[1:]).error_response.error_message == "this token has been used up"
     assert (opcode, int.from_bytes(payload[:2])) == (frames.CLOSE, frames.POLICY)
     assert socket.session is None
+
+
+async def test_refused_agent_that_comes_back_at_once_costs_no_question() -> None:
+    """It is told the same; the door asks about its credential anew; a change of anything is heeded."""
+    lab = Lab()
+    state = State(lab, Unauthenticated("this token has been used up"))
+    proof = Proof(token_hash=b"t" * 32)
+
+    async def authenticate(proofs: Sequence[Proof]) -> list[Verdict]:
+        return [Verdict(BOUNDED, cache_seconds=60)] * len(proofs)
+
+    lab.gateway.tokens = IdentityDesk(authenticate, lab.clock, good_seconds=60, bad_seconds=5)
+    await lab.gateway.tokens.ask(proof)
+    for _ in range(3):
+        socket, transport = await first(lab, BOUNDED)
+        assert "used up" in transport.answers()[0].error_response.error_message
+        assert socket.gone
+
+    assert len(state.asked) == 1
+    assert lab.gateway.tokens.known(proof) is None
+    lab.gateway.refusals.clear()
+    await first(lab, BOUNDED)
+    assert len(state.asked) == 2
 
 
 @pytest.mark.parametrize("approval", ["rejected", "revoked"])

@@ -556,3 +556,66 @@ def test_bomb_is_stopped_at_the_limit() -> None:
 async def test_polling_agent_cannot_be_asked_for_a_sign_of_life() -> None:
     """There is nothing to ping."""
     assert not await Poll(Lab().gateway).answers(1)
+
+
+def knowing(lab: Lab, *credentials: Credential) -> None:
+    """Let agent-state know these credentials, whose tokens are their ids."""
+    by_hash = {hashlib.sha256(one.credential_id.encode()).digest(): one for one in credentials}
+
+    async def authenticate(proofs: Sequence[Proof]) -> list[Verdict]:
+        return [
+            Verdict(by_hash[proof.token_hash], cache_seconds=60)
+            if proof.token_hash in by_hash
+            else Verdict(refusal="unknown")
+            for proof in proofs
+        ]
+
+    lab.gateway.tokens = IdentityDesk(authenticate, lab.clock, good_seconds=60, bad_seconds=5)
+
+
+async def test_other_credential_is_a_connection_of_its_own() -> None:
+    """Everybody learns which one is used now; the session here, or what another gateway left, is not gone on with."""
+    lab = Lab()
+    knowing(lab, Credential("default", "token"), Credential("default", "own", bound_uid=UID))
+    async with client(lab) as agent:
+        await agent.post(full().SerializeToString(), Authorization="Bearer token")
+        lab.number(5)
+        lab.book.memories[UID] = Memory("gw-test", 5, HTTP, 0, 0, credential_id="token")
+
+        status, _, _ = await agent.post(full().SerializeToString(), Authorization="Bearer own")
+        lab.number(6)
+
+        assert status == 200
+        assert [lab.kinds().count(kind) for kind in (facts.CONNECTED, facts.DISCONNECTED)] == [2, 1]
+        session = poll_of(lab).session
+        assert session is not None
+        assert (session.epoch, session.turn, session.credential_id) == (6, 0, "own")
+
+
+async def test_body_names_whom_the_credential_is_compared_with() -> None:
+    """401 with the sentence for another agent's uid, whatever the head says."""
+    lab = Lab()
+    knowing(lab, Credential("default", "own", bound_uid=UID))
+    async with client(lab) as agent:
+        mine = await agent.post(full().SerializeToString(), Authorization="Bearer own")
+        other = await agent.post(
+            full(OTHER).SerializeToString(), Authorization="Bearer own", OpAMP_Instance_UID=format_uid(UID)
+        )
+
+        assert (mine[0], other[0]) == (200, 401)
+        assert other[2] == b"this credential belongs to another agent"
+
+
+async def test_bodies_under_way_share_one_budget() -> None:
+    """Many large bodies at once are not all taken in."""
+    async with client(Lab(Limits(max_unfinished_bytes=1000))) as agent:
+        status, headers, _ = await agent.post(b"x" * 2000)
+
+        assert (status, "Retry-After" in headers) == (503, True)
+        assert agent.lab.gateway.tally.body_bytes == 0
+
+
+async def test_answer_over_the_limit_is_not_sent() -> None:
+    """500 and a record: half an answer is no answer."""
+    async with client(Lab(Limits(max_answer_bytes=10))) as agent:
+        assert (await agent.post(full().SerializeToString()))[0] == 500

@@ -15,6 +15,7 @@ from opamp_gateway.certificates import Trust
 from opamp_gateway.connections import Connections
 from opamp_gateway.errands import Errands
 from opamp_gateway.facts import CUSTOM_MESSAGE_RECEIVED
+from opamp_gateway.refusals import Refusals
 from opamp_gateway.renamed import Renamed
 from opamp_gateway.session import HTTP
 from opamp_gateway.unfinished import Unfinished
@@ -89,6 +90,7 @@ class Gateway:
     """Told of a socket whose agent another gateway holds under a higher epoch."""
 
     trust: Trust = field(default_factory=Trust)
+    refusals: Refusals = field(default_factory=Refusals)
     renamed: Renamed = field(default_factory=Renamed)
     connections: Connections = field(default_factory=Connections)
     errands: Errands = field(default_factory=Errands)

@@ -154,6 +154,13 @@ class IdentityDesk:
             ):
                 del self._particular[proof]
 
+    def doubt(self, credential_id: str) -> None:
+        """Ask again whom a credential lets in: one of those it let in was turned away just now."""
+        for shelf in (self._general, self._particular):
+            for held in shelf.values():
+                if held.verdict.credential is not None and held.verdict.credential.credential_id == credential_id:
+                    held.until = _NEVER
+
     async def close(self) -> None:
         """End what is under way."""
         await self._errands.close()

@@ -209,8 +209,15 @@ def _enter(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.
     credential = newcomer.credential
     if not admission.must_ask(gateway, credential, message.instance_uid):
         _open(gateway, newcomer, memory, message, admission.by_credential(credential))
+    elif sentence := gateway.refusals.of(credential.credential_id, message.instance_uid, gateway.now()):
+        _turn_away(newcomer, message.instance_uid, sentence)
     elif not gateway.errands.run(_ask(gateway, newcomer, memory, message), "admission"):
         newcomer.put_off(answers.error(message.instance_uid, answers.UNAVAILABLE, "busy", 30.0))
+
+
+def _turn_away(newcomer: Newcomer, uid: bytes, sentence: str) -> None:
+    metrics.REFUSED.labels("admission").inc()
+    newcomer.refused(uid, sentence)
 
 
 async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
@@ -223,7 +230,10 @@ async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: op
             if newcomer.gone:
                 return
             if error.kind in _NO:
-                metrics.REFUSED.labels("admission").inc()
+                if gateway.tokens is not None:
+                    # The door asks anew: a refused upgrade slows the agent down, a closed socket does not.
+                    gateway.tokens.doubt(credential.credential_id)
+                gateway.refusals.note(credential.credential_id, uid, error.public, gateway.now())
                 log.warning(
                     "agent_not_admitted",
                     agent_uid=format_uid(uid),
@@ -231,7 +241,7 @@ async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: op
                     peer=newcomer.remote_address,
                     reason=error.public,
                 )
-                newcomer.refused(uid, error.public)
+                _turn_away(newcomer, uid, error.public)
             else:
                 text = "agents cannot be admitted just now"
                 newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, text, 30.0))
@@ -260,7 +270,7 @@ def _open(
         labels=admitted.labels,
         withheld=admitted.withheld,
     )
-    session.remember(memory, adopt=newcomer.transport_kind == HTTP and may_adopt(memory))
+    session.remember(memory, adopt=newcomer.transport_kind == HTTP and may_adopt(memory, credential.credential_id))
     step = session.receive(message, gateway.now(), gateway.stamp())
     offerings = [] if admitted.settings is None else [admitted.settings]
     wanted = session.wanted()

@@ -37,6 +37,9 @@ REPORTED = b"reported"
 CUSTOMS = b"customs"
 """Custom capabilities the agent announced, one a line; written and read by gateways only."""
 
+CREDENTIAL = b"credential"
+"""Id of what let the agent in; a poll that shows another is a connection of its own."""
+
 _SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}".encode() for name in SLOTS)
 _GATEWAY, _TRANSPORT = names.GATEWAY.encode(), names.TRANSPORT.encode()
 _SEQUENCE_NUM, _CAPABILITIES = names.SEQUENCE_NUM.encode(), names.CAPABILITIES.encode()
@@ -216,6 +219,9 @@ class Registry:
         self._script = redis.register_script(WRITE)
         self._asked: list[tuple[str, Callable[[Memory | None], None]]] = []
         self._updates: dict[str, _Update] = {}
+        self._under_way: dict[str, _Update] = {}
+        """Updates Redis has not acknowledged yet."""
+
         self._ask_wake = asyncio.Event()
         self._write_wake = asyncio.Event()
         self._leased_at = -1e9
@@ -233,6 +239,7 @@ class Registry:
             update.release = False
             update.fields[_GATEWAY] = self._gateway_id.encode()
             update.fields[_TRANSPORT] = b"%d" % session.transport
+            update.fields[CREDENTIAL] = session.credential_id.encode()
             self._note(update, session)
 
     def note(self, session: Session) -> None:
@@ -339,11 +346,20 @@ class Registry:
         """Write what is waiting."""
         while self._updates:
             keys = list(self._updates)[:_AT_ONCE]
-            await self._write([(key, self._updates.pop(key)) for key in keys])
+            updates = [(key, self._updates.pop(key)) for key in keys]
+            self._under_way.update(updates)
+            try:
+                await self._write(updates)
+            finally:
+                for key, update in updates:
+                    if self._under_way.get(key) is update:
+                        del self._under_way[key]
 
     async def _read(self, keys: list[str]) -> list[Memory | None]:
         if self._away:
             return [None] * len(keys)
+        # What is on its way to Redis while it is asked may or may not be in its answer.
+        meanwhile = {key: self._under_way[key] for key in keys if key in self._under_way}
         try:
             async with asyncio.timeout(_READ_SECONDS), self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
@@ -352,17 +368,10 @@ class Registry:
         except CacheError as error:
             self._missed("read", error)
             return [None] * len(keys)
-        return [memory_of(self._newest(key, entry)) for key, entry in zip(keys, found, strict=True)]
-
-    def _newest(self, key: str, entry: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
-        """Add to what Redis knows what is about to be written there."""
-        update = self._updates.get(key)
-        if update is None or (update.epoch, update.turn) < (_number(entry.get(_EPOCH)), _number(entry.get(_TURN))):
-            return entry
-        newest = {**entry, **update.fields, _EPOCH: b"%d" % update.epoch, _TURN: b"%d" % update.turn}
-        if update.release:
-            newest.pop(_GATEWAY, None)
-        return newest
+        return [
+            memory_of(_newest(entry, meanwhile.get(key), self._under_way.get(key), self._updates.get(key)))
+            for key, entry in zip(keys, found, strict=True)
+        ]
 
     async def _write(self, updates: list[tuple[str, _Update]]) -> None:
         if self._away:
@@ -426,6 +435,17 @@ async def ask(book: Book, tenant_id: str, uid: bytes) -> Memory | None:
     return await future
 
 
+def _newest(entry: Mapping[bytes, bytes], *updates: _Update | None) -> Mapping[bytes, bytes]:
+    """Add to what Redis knows what is about to be written there, oldest first."""
+    for update in updates:
+        if update is None or (update.epoch, update.turn) < (_number(entry.get(_EPOCH)), _number(entry.get(_TURN))):
+            continue
+        entry = {**entry, **update.fields, _EPOCH: b"%d" % update.epoch, _TURN: b"%d" % update.turn}
+        if update.release:
+            entry.pop(_GATEWAY, None)
+    return entry
+
+
 def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
     """Read an entry as Redis gives it; whatever is missing or unreadable counts as unknown."""
     digests = NOTHING
@@ -443,13 +463,15 @@ def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
         digests=digests,
         reported_hash=entry.get(REPORTED, b""),
         desired=entry.get(_DESIRED, b""),
+        credential_id=entry.get(CREDENTIAL, b"").decode(errors="replace"),
         customs=shared(entry.get(CUSTOMS, b"").decode(errors="replace").split("\n")) if entry.get(CUSTOMS) else (),
     )
 
 
-def may_adopt(memory: Memory) -> bool:
-    """Say whether *memory* tells of a polling session that goes on."""
-    return memory.transport == HTTP and bool(memory.gateway_id) and memory.epoch > 0
+def may_adopt(memory: Memory, credential_id: str) -> bool:
+    """Say whether *memory* tells of a polling session that goes on with the same credential."""
+    goes_on = memory.transport == HTTP and bool(memory.gateway_id) and memory.epoch > 0
+    return goes_on and memory.credential_id == credential_id
 
 
 def _lines(names: tuple[str, ...]) -> bytes:

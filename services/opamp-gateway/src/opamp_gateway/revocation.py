@@ -32,6 +32,7 @@ class Revocations:
             log.warning("identity_change_not_readable")
             return
         credential_ids, uids = frozenset(change.credential_ids), frozenset(change.instance_uids)
+        self._gateway.refusals.clear()
         if self._gateway.tokens is not None:
             self._gateway.tokens.forget(change.tenant_id, credential_ids, uids)
         if change.close:

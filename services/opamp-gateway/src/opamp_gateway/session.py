@@ -103,6 +103,7 @@ class Memory:
     reported_hash: bytes = b""
     desired: bytes = b""
     customs: tuple[str, ...] = ()
+    credential_id: str = ""
 
     @property
     def described(self) -> bool:
