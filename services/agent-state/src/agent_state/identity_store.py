@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 _WANTED = """t.tenant_id, t.id, t.expires_at, t.revoked_at, t.uses, t.max_uses, t.cidrs, t.labels,
   t.requires_approval, t.ephemeral_seconds, t.issues, t.credential_lifetime_seconds"""
 
-# One query for all proofs. The subqueries of CASE run only for the few proofs that need them.
+# One query for all proofs. LIMIT 1 keeps the planner from reading whole tables into hashes for a few hundred rows; the
+# subqueries of CASE run only for the few proofs that need them.
 _LOOK_UP = f"""
 SELECT p.position, now() AS now, {_WANTED},
   c.tenant_id AS c_tenant_id, c.id AS c_id, c.agent_uid AS c_agent_uid, c.kind AS c_kind, c.state AS c_state,
-  c.expires_at AS c_expires_at, e.agent_uid IS NOT NULL AS enrolled, i.approval, i.stamped_labels,
+  c.expires_at AS c_expires_at, i.approval, i.stamped_labels,
+  EXISTS (SELECT FROM enrolment e WHERE e.tenant_id = t.tenant_id AND e.token_id = t.id
+    AND e.agent_uid = p.agent_uid) AS enrolled,
   CASE WHEN (t.expires_at <= now() OR t.uses >= t.max_uses) AND p.agent_uid = ''
     THEN EXISTS (
       SELECT FROM enrolment x LEFT JOIN agent a ON a.tenant_id = x.tenant_id AND a.agent_uid = x.agent_uid
@@ -41,11 +44,11 @@ SELECT p.position, now() AS now, {_WANTED},
   EXISTS (SELECT FROM connection_settings_policy y
     WHERE y.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)) AS has_policies
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS p (proof_hash, agent_uid, position)
-LEFT JOIN enrolment_token t ON t.token_hash = p.proof_hash
-LEFT JOIN agent_credential c ON c.proof_hash = p.proof_hash
-LEFT JOIN enrolment e ON e.tenant_id = t.tenant_id AND e.token_id = t.id AND e.agent_uid = p.agent_uid
-LEFT JOIN agent_identity i ON i.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)
-  AND i.agent_uid = coalesce(c.agent_uid, p.agent_uid)
+LEFT JOIN LATERAL (SELECT * FROM enrolment_token WHERE token_hash = p.proof_hash LIMIT 1) t ON true
+LEFT JOIN LATERAL (SELECT * FROM agent_credential WHERE proof_hash = p.proof_hash LIMIT 1) c ON true
+LEFT JOIN LATERAL (
+  SELECT * FROM agent_identity WHERE tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)
+    AND agent_uid = coalesce(c.agent_uid, p.agent_uid) LIMIT 1) i ON true
 ORDER BY p.position
 """  # noqa: S608 - constants
 _TOKEN = f"""
