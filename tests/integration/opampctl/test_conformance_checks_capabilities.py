@@ -8,7 +8,7 @@ from conformancelab.judging import fails
 EXACTLY = [
     ("undefined capabilities", "S-062 S-069"),
     ("no AcceptsStatus", "S-065"),
-    ("no capabilities", "S-063 S-066 S-137 S-224"),
+    ("no capabilities", "S-063 S-066 S-137"),
     ("keeps old capabilities", "S-067"),
 ]
 

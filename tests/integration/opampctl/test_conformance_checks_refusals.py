@@ -7,7 +7,7 @@ from conformancelab.judging import fails
 
 EXACTLY = [
     ("errors with capabilities", "S-202"),
-    ("bare 400", "S-020 S-041 S-203 S-204 S-205"),
+    ("bare 400", "S-020 S-041 S-203"),
     ("unknown for bad", "S-148 S-204"),
     ("wordless errors", "S-205"),
     ("retry_info with BadRequest", "S-208"),

@@ -8,6 +8,7 @@ from conformancelab.judging import fails, fails_by_silence
 EXACTLY = [
     ("undefined flags", "S-040 S-059 S-069"),
     ("forgets absent parts", "S-060"),
+    ("never asks", "S-056"),
     ("always asks", "S-021 S-040 S-056 S-057 S-073 S-224 S-225"),
 ]
 

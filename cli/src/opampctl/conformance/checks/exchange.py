@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.conformance.catalogue import check
 from opampctl.conformance.checks.acting import FULL_STATE, REQUEST_UID, configure, poll_for_field
+from opampctl.conformance.heard import Transport
 from opampctl.conformance.persona import ACCEPTS_CONFIG
 from opampctl.conformance.probe import OK
 from opampctl.conformance.verdict import NotApplicable, require
@@ -49,24 +51,10 @@ async def messages_wait_for_the_next_poll(probe: Probe) -> None:
 
 @check("S-020")
 async def polls_get_every_feature(probe: Probe) -> None:
-    """Errors, flags and new uids come over HTTP as they do over a WebSocket; so does a config, if one can be set."""
-    line = probe.polling()
-    agent = probe.persona()
-    await line.ask(agent.full())
-    agent.sequence += 7
-    require((await line.ask(agent.message())).message.flags & FULL_STATE, "a gap brought no ReportFullState")
-    newcomer = probe.persona()
-    named = await line.ask(newcomer.message(flags=REQUEST_UID))
-    require(named.message.HasField("agent_identification"), "no uid for an agent that asked for one")
-    refused = await line.post(opamp.AgentToServer(instance_uid=b"short", sequence_num=1, capabilities=1))
-    require(refused.refused, "no error response over HTTP")
-    taker = probe.persona(ACCEPTS_CONFIG)
-    await line.ask(taker.full())
-    try:
-        await configure(probe, taker, "every: feature\n")
-    except NotApplicable:
-        return
-    await poll_for_field(probe, line, taker, "remote_config")
+    """What works over a WebSocket works over HTTP: flags, new uids, errors, and a config, if one can be set."""
+    working = {transport: await _features(probe, transport) for transport in Transport}
+    missing = sorted(working[Transport.WEBSOCKET] - working[Transport.HTTP])
+    require(not missing, f"over HTTP there is no {', no '.join(missing)}, over a WebSocket there is")
 
 
 @check("S-021")
@@ -124,3 +112,26 @@ def _spoke(answer: Heard, uid: bytes) -> None:
     require(answer.status == OK, f"HTTP {answer.status}")
     require(answer.readable and not answer.refused, "the answer is no message, or an error")
     require(answer.message.instance_uid == uid, "the answer names another agent")
+
+
+async def _features(probe: Probe, transport: Transport) -> set[str]:
+    """Try what there is over one transport; returns what worked."""
+    found = set()
+    line = await probe.line(transport)
+    agent, newcomer, taker = probe.persona(), probe.persona(), probe.persona(ACCEPTS_CONFIG)
+    await line.ask(agent.full())
+    agent.sequence += 7
+    if (await line.ask(agent.message())).message.flags & FULL_STATE:
+        found.add("ReportFullState after a gap")
+    if (await line.ask(newcomer.message(flags=REQUEST_UID))).message.HasField("agent_identification"):
+        found.add("new uid")
+    bad = opamp.AgentToServer(instance_uid=b"short", sequence_num=1, capabilities=1)
+    answer = await (probe.polling().post(bad) if transport is Transport.HTTP else line.ask(bad))
+    if answer.refused:
+        found.add("error response")
+    with contextlib.suppress(NotApplicable):
+        await (line := await probe.line(transport)).ask(taker.full())
+        await configure(probe, taker, "every: feature\n")
+        await poll_for_field(probe, line, taker, "remote_config")
+        found.add("config")
+    return found

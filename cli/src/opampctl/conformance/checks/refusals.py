@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.conformance.catalogue import check, invariant, untestable
-from opampctl.conformance.verdict import require
+from opampctl.conformance.verdict import NotApplicable, require
 from opampctl.conformance.wire import delimited, number
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ async def error_of_a_first_message_is_alone(probe: Probe) -> None:
     """Even as the very first answer an error comes without capabilities."""
     line = await probe.websocket()
     answer = await line.ask(opamp.AgentToServer(instance_uid=b"short", capabilities=1))
-    require(answer.refused, "a uid of five bytes brought no error")
+    if not answer.refused:
+        raise NotApplicable("a uid of five bytes brought no error")
     require(set(answer.numbers) <= _ALONE, f"the error has the fields {sorted(set(answer.numbers))}")
 
 
@@ -51,20 +52,16 @@ async def malformed_message_is_answered_with_an_error(probe: Probe) -> None:
 
 @check("S-204")
 async def malformed_message_is_a_bad_request(probe: Probe) -> None:
-    """The error is of type BadRequest."""
-    for what, answer in await _malformed(probe):
-        require(answer is not None and answer.refused, f"{what}: no error_response")
-        if answer is not None:
-            require(answer.message.error_response.type == _BAD_REQUEST, f"{what}: the type is not BadRequest")
+    """Where there is an error, it is of type BadRequest."""
+    for what, answer in await _refused(probe):
+        require(answer.message.error_response.type == _BAD_REQUEST, f"{what}: the type is not BadRequest")
 
 
 @check("S-205")
 async def bad_request_says_why(probe: Probe) -> None:
-    """The error has words."""
-    for what, answer in await _malformed(probe):
-        require(answer is not None and answer.refused, f"{what}: no error_response")
-        if answer is not None:
-            require(answer.message.error_response.error_message, f"{what}: the error has no words")
+    """Where there is an error, it has words."""
+    for what, answer in await _refused(probe):
+        require(answer.message.error_response.error_message, f"{what}: the error has no words")
 
 
 @check("S-206")
@@ -85,6 +82,13 @@ def retry_info_comes_with_unavailable(record: Record) -> bool | None:
         return None
     error = record.heard.message.error_response
     return not error.HasField("retry_info") or error.type == _UNAVAILABLE
+
+
+async def _refused(probe: Probe) -> list[tuple[str, Heard]]:
+    found = [(what, answer) for what, answer in await _malformed(probe) if answer is not None and answer.refused]
+    if not found:
+        raise NotApplicable("no malformed message brought an error")
+    return found
 
 
 async def _malformed(probe: Probe) -> list[tuple[str, Heard | None]]:
