@@ -19,7 +19,6 @@ from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Rules, Session, Step
 NOW = 1000.0
 REMOTE_CONFIG = int(facts_pb2.OFFER_KIND_REMOTE_CONFIG)
 FULL_STATE = opamp.ServerToAgentFlags_ReportFullState
-ALL_COMPONENTS = opamp.ServerToAgentFlags_ReportAvailableComponents
 
 
 def start(memory: Memory | None = None, *, rules: Rules = RULES, adopt: bool = False) -> Session:
@@ -301,29 +300,31 @@ def test_goodbye_ends_the_session_and_is_answered() -> None:
     assert answer(step.reply).instance_uid == UID
 
 
-def test_component_hash_alone_asks_for_the_components() -> None:
-    """An unknown hash asks once; the inventory is published; the known hash is then no news."""
+def test_component_hash_alone_is_published_once() -> None:
+    """Whether somebody knows the list is for agent-state to say; the list is news, its hash then is none."""
     session = greeted()
-    short, whole, again = (message(sequence_num=number) for number in (1, 2, 3))
-    for said in (short, whole, again):
-        said.capabilities |= opamp.AgentCapabilities_ReportsAvailableComponents
+    short, again, whole, known = (message(sequence_num=number) for number in (1, 2, 3, 4))
+    for said in (short, again, whole, known):
         said.available_components.hash = b"h1"
     whole.available_components.components["receiver"].SetInParent()
 
-    asked, told, known = hear(session, short), hear(session, whole), hear(session, again)
+    steps = [hear(session, said) for said in (short, again, whole, known)]
 
-    assert (flags(asked), kinds(asked)) == (ALL_COMPONENTS, [facts.DESCRIBED])
-    assert (flags(told), kinds(told)) == (0, [facts.COMPONENTS_REPORTED])
-    assert (flags(known), kinds(known)) == (0, [])
+    assert [kinds(step) for step in steps] == [[facts.COMPONENTS_REPORTED], [], [facts.COMPONENTS_REPORTED], []]
+    assert {flags(step) for step in steps} == {0}
 
 
-def test_both_questions_can_be_asked_at_once() -> None:
-    """Flags are bits."""
-    said = message(sequence_num=9)
-    said.capabilities |= opamp.AgentCapabilities_ReportsAvailableComponents
+def test_components_that_are_asked_for_are_published_again() -> None:
+    """The question makes the same list news."""
+    session = greeted()
+    said = message(sequence_num=1)
     said.available_components.hash = b"h1"
+    said.available_components.components["receiver"].SetInParent()
+    hear(session, said)
+    session.forget_components()
+    said.sequence_num = 2
 
-    assert flags(hear(start(), said)) == FULL_STATE | ALL_COMPONENTS
+    assert kinds(hear(session, said)) == [facts.COMPONENTS_REPORTED]
 
 
 def test_too_large_a_part_is_an_error_and_the_rest_still_counts() -> None:

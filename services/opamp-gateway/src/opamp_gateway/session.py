@@ -49,8 +49,6 @@ _SAID_ONCE: Final = {
 
 _TURN_SHIFT: Final = 32
 _FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
-_ALL_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
-_TELLS_COMPONENTS: Final = int(opamp.AgentCapabilities_ReportsAvailableComponents)
 _UNSET: Final = int(opamp.RemoteConfigStatuses_UNSET)
 _APPLIED: Final = int(opamp.RemoteConfigStatuses_APPLIED)
 _FAILED: Final = int(opamp.RemoteConfigStatuses_FAILED)
@@ -169,7 +167,6 @@ class Session:
     __slots__ = (
         "_asked_at",
         "_asks",
-        "_components_asked",
         "_made",
         "_settings",
         "ack_frame",
@@ -242,7 +239,6 @@ class Session:
         self._made = 0
         self._asked_at = 0.0
         self._asks = 0
-        self._components_asked = b""
         self._settings: tuple[bytes, float] | None = None
         self.prefix = _NOT_YET
         self.ack_frame = b"\x82\x13\x00\x0a\x10" + uid
@@ -304,7 +300,7 @@ class Session:
             if not self.turn:
                 step.facts.append(self.introduce(time_unix_nano))
         try:
-            step.flags |= self._statuses(message, step, time_unix_nano, changed=changed)
+            self._statuses(message, step, time_unix_nano, changed=changed)
         except BadMessage as error:
             step.error = answers.error(message.instance_uid, answers.BAD_REQUEST, str(error))
             step.csr = None
@@ -424,12 +420,9 @@ class Session:
         self.capabilities = capabilities
         self.caps_suffix = number(4, capabilities)
 
-    def _statuses(self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, *, changed: bool) -> int:
+    def _statuses(self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, *, changed: bool) -> None:
         """
         Turn every present part that differs from what was published into a fact.
-
-        Returns:
-            Flags to set in the answer.
 
         Raises:
             BadMessage: Some parts were refused, and are named; all others were taken.
@@ -448,16 +441,14 @@ class Session:
             # Before anything was offered in this session, its first message was asked about as a whole.
             step.unsettled = self._settings is not None and reported != self._settings[0]
             step.settings_hash = reported
-        flags = 0
         if message.HasField("available_components"):
-            flags = self._components(message.available_components, step, time_unix_nano, refused)
+            self._components(message.available_components, step, time_unix_nano, refused)
         if message.HasField("connection_settings_request"):
             self._request(message.connection_settings_request, step, time_unix_nano, refused)
         if message.HasField("custom_message"):
             self._event(message.custom_message, facts.CUSTOM_MESSAGE_RECEIVED, step, time_unix_nano, refused)
         if refused:
             raise BadMessage("; ".join(refused))
-        return flags
 
     def _event(self, part: Message, kind: int, step: Step, time_unix_nano: int, refused: list[str]) -> bool:
         """Publish a part that is said once and not compared with anything; False when it is too large."""
@@ -554,27 +545,28 @@ class Session:
 
     def _components(
         self, components: opamp.AvailableComponents, step: Step, time_unix_nano: int, refused: list[str]
-    ) -> int:
-        """Publish a full inventory that is new; ask for it when only an unknown hash was said."""
+    ) -> None:
+        """
+        Publish which components there are, or the mere hash that stands for them, if that is new.
+
+        Whether somebody knows the list behind a hash is not known here: agent-state asks one agent of the fleet.
+        """
         if (fault := fault_of("available_components", components, self.rules)) is not None:
             refused.append(fault)
-            return 0
+            return
         body = components.SerializeToString(deterministic=True)
         if len(body) > self.rules.max_fact_bytes:
             refused.append(f"available_components is larger than {self.rules.max_fact_bytes} bytes")
-            return 0
-        digest = digest_of(components.hash or body)
-        if components.components or not components.hash:
-            if self._learn(_COMPONENTS, digest):
-                slots = ((_COMPONENTS, digest),)
-                step.facts.append(
-                    Fact(self, facts.COMPONENTS_REPORTED, delimited(1, body), time_unix_nano, slots=slots)
-                )
-            return 0
+            return
         at = _COMPONENTS * DIGEST
-        if self.digests[at : at + DIGEST] == digest or self._components_asked == digest:
-            return 0
-        if not self.capabilities & _TELLS_COMPONENTS:
-            return 0
-        self._components_asked = digest
-        return _ALL_COMPONENTS
+        known = self.digests[at : at + DIGEST]
+        whole = digest_of(b"whole" + (components.hash or body))
+        digest = whole
+        if components.hash and not components.components:
+            if known == whole:
+                # The list was told under this hash before.
+                return
+            digest = digest_of(components.hash)
+        if self._learn(_COMPONENTS, digest):
+            slots = ((_COMPONENTS, digest),)
+            step.facts.append(Fact(self, facts.COMPONENTS_REPORTED, delimited(1, body), time_unix_nano, slots=slots))
