@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -25,12 +26,32 @@ type connection struct {
 	tls      *tls.Config
 }
 
-func firstConnection(url, token string, interval time.Duration) connection {
+func firstConnection(url, token string, interval time.Duration, caFile string) connection {
 	header := http.Header{}
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
-	return connection{url: url, header: header, interval: interval}
+	first := connection{url: url, header: header, interval: interval}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		must(err)
+		first.tls, err = trusting(pem)
+		must(err)
+	}
+	return first
+}
+
+// trusting gives TLS settings that believe these authorities, or those of the system when there are none.
+func trusting(pem []byte) (*tls.Config, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(pem) == 0 {
+		return settings, nil
+	}
+	settings.RootCAs = x509.NewCertPool()
+	if !settings.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("there is no certificate to trust")
+	}
+	return settings, nil
 }
 
 // connect starts a client; it goes on trying in the background.
@@ -142,18 +163,15 @@ func (it *agent) changed(offered *protobufs.OpAMPConnectionSettings) (connection
 	if offered.HeartbeatIntervalSeconds > 0 {
 		next.interval = time.Duration(offered.HeartbeatIntervalSeconds) * time.Second
 	}
-	certificate := offered.GetCertificate()
-	if certificate == nil {
-		return next, nil
-	}
-	next.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca := certificate.CaCert; len(ca) > 0 {
-		next.tls.RootCAs = x509.NewCertPool()
-		if !next.tls.RootCAs.AppendCertsFromPEM(ca) {
-			return next, errors.New("there is no certificate in ca_cert")
+	if trusted := offered.GetTls().GetCaPemContents(); trusted != "" {
+		settings, err := trusting([]byte(trusted))
+		if err != nil {
+			return next, err
 		}
+		next.tls = settings
 	}
-	if len(certificate.Cert) > 0 {
+	// Its ca_cert is who signed the certificate, and says nothing of whom to trust.
+	if certificate := offered.GetCertificate(); len(certificate.GetCert()) > 0 {
 		key := certificate.PrivateKey
 		if len(key) == 0 {
 			key = it.key
@@ -162,6 +180,10 @@ func (it *agent) changed(offered *protobufs.OpAMPConnectionSettings) (connection
 		if err != nil {
 			return next, err
 		}
+		if next.tls == nil {
+			next.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		next.tls = next.tls.Clone()
 		next.tls.Certificates = []tls.Certificate{pair}
 	}
 	return next, nil

@@ -21,11 +21,12 @@ func main() {
 	labels := flag.String("labels", "", "non-identifying attributes, KEY=VALUE,KEY=VALUE")
 	interval := flag.Duration("interval", time.Second, "between heartbeats or polls")
 	refuse := flag.String("refuse", "", "a configuration with this text in it is reported as failed")
+	ca := flag.String("ca", "", "file of certificates to trust, PEM, for wss: and https:")
 	also := flag.String("also", "", "capabilities beyond the usual: restart, settings, telemetry, custom:NAME")
 	flag.Parse()
 
 	it := newAgent(*name, attributes(*labels), *refuse, strings.Split(*also, ","))
-	it.connect(firstConnection(*url, *token, *interval))
+	it.connect(firstConnection(*url, *token, *interval, *ca))
 	say("started", fields{"uid": uuid.UUID(it.uid).String()})
 	go it.takeOrders(os.Stdin)
 
