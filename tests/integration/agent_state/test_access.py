@@ -221,3 +221,14 @@ async def _offered(lab: Lab, uid: bytes) -> str:
         part = await lab.registry.offers.opamp_part(connection, TENANT, uid)
     assert part is not None
     return part.headers.headers[0].value.removeprefix("Bearer ")
+
+
+async def test_an_agent_is_decided_about_before_its_first_fact(lab: Lab) -> None:
+    """It was let in, and nothing of it is written down yet: the decision stands."""
+    token_id, _ = await lab.token(requires_approval=True)
+    await lab.admit(token_id, uid_of(1))
+
+    agent = await decide(lab, 1, "approve")
+
+    assert (agent.instance_uid, agent.approval, agent.name) == (uid_of(1), "approved", "")
+    assert (await lab.admit(token_id, uid_of(1))).approval == "approved"

@@ -69,9 +69,9 @@ class Access:
         self._sign_pending = sign_pending
         self._settings_due = settings_due
 
-    async def decide(self, key: Key, decision: str, author: str, comment: str) -> None:
+    async def decide(self, key: Key, decision: str, author: str, comment: str) -> str:
         """
-        Approve or reject an agent.
+        Approve or reject an agent; return its approval.
 
         An approved one that is connected is closed, so that it comes again and is given everything.
 
@@ -97,6 +97,7 @@ class Access:
         metrics.DECISIONS.labels(approval).inc()
         reason = announcer.APPROVED if approval == APPROVED else announcer.UNAUTHORISED
         await self._announcer.changed(key, close=True, reason=reason)
+        return approval
 
     async def list(
         self, key: Key, limit: int, offset: int, after: tuple[datetime, int] | None

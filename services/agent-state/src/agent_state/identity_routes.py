@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from agent_state.admission import Arrival
 from agent_state.certificates import MAX_CSR_BYTES
 from agent_state.checks import may_follow, tenant_of, text_of, uid_of
-from agent_state.errors import AgentNotFound, CertificateRefused, InvalidQuery
+from agent_state.errors import CertificateRefused, InvalidQuery
 from agent_state.paging import Position, encode_cursor, read_page
 from agent_state.verdicts import Shown
 from agent_state.views import agent_of, credential_of
 from contracts import subjects
 from contracts.ids import UID_LENGTH
+from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import identity_pb2 as api
 from fleet.api.v1.page_pb2 import PageReply
 
@@ -154,11 +155,11 @@ class IdentityRoutes:
             raise InvalidQuery("decision", "must be among approve, reject")
         author = text_of("author", request.author, MAX_AUTHOR_CHARACTERS)
         comment = text_of("comment", request.comment, MAX_COMMENT_CHARACTERS)
-        await self._access.decide(key, request.decision, author, comment)
+        approval = await self._access.decide(key, request.decision, author, comment)
         row = await self._query.get(*key)
         if row is None:
-            # Decided about before its first fact was written down.
-            raise AgentNotFound
+            # Decided about before its first fact was written down, or after it was forgotten.
+            return api.DecideAgentReply(agent=agents.Agent(tenant_id=key[0], instance_uid=key[1], approval=approval))
         return api.DecideAgentReply(agent=agent_of(row, whole=True))
 
 
