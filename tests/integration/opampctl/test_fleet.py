@@ -56,6 +56,34 @@ async def test_errors_of_the_caller_are_not_wrapped() -> None:
             await use(server)
 
 
+async def test_an_error_of_the_caller_leaves_no_connection() -> None:
+    """Nobody says goodbye then, and nothing stays open."""
+
+    async def use(fleet: Fleet) -> None:
+        async with fleet:
+            await fleet.wait_connected(within_seconds=10)
+            raise LookupError
+
+    async with opamp_double() as server:
+        with pytest.raises(LookupError):
+            await use(Fleet(fleet_options(server)))
+
+        await eventually(lambda: not server.sockets, within=5)
+        assert not any(message.HasField("agent_disconnect") for message in server.messages)
+
+
+async def test_a_certificate_may_be_asked_for_at_any_time() -> None:
+    """By agents made for it; others have no word for it."""
+    async with opamp_double() as server, Fleet(fleet_options(server, agents=1, csr=True)) as fleet:
+        await fleet.wait_connected(within_seconds=10)
+
+        fleet.request_certificate(0)
+
+        await eventually(lambda: any(m.HasField("connection_settings_request") for m in server.messages), within=5)
+    with pytest.raises(RuntimeError, match="no connection settings"):
+        Fleet(FleetOptions()).request_certificate(0)
+
+
 async def test_unknown_host_is_an_os_error() -> None:
     """A host nobody knows ends the run at once."""
     with pytest.raises(OSError, match=r"(?i)name|address"):

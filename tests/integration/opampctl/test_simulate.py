@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from opamp_double import opamp_double, remote_config
 
+from opamp.v1 import opamp_pb2 as opamp
 from world.eventually import wait_until as eventually
 
 if TYPE_CHECKING:
@@ -57,6 +58,31 @@ async def test_one_agent_needs_endpoint_and_token_only(tmp_path: Path) -> None:
         assert json.loads(ready.read_bytes())["pid"] == process.pid
         assert server.messages[-1].HasField("agent_disconnect")
         assert server.requests[0]["authorization"] == "Bearer oet_1_s"
+
+
+async def test_abilities_are_options(tmp_path: Path) -> None:
+    """Settings, certificates, components and custom messages are stated when asked for; settings are kept in a folder."""
+    ready, folder = tmp_path / "ready.json", tmp_path / "agents"
+    async with opamp_double() as server:
+        words = ("--endpoint", server.url, "--token", "oet_1_s", "--ready-file", str(ready), "--uid-seed", "x")
+        abilities = ("--accept-settings", "--csr", "--components", "--custom-capability", "com.example.echo")
+        process = await start(*words, *abilities, "--state-folder", str(folder))
+        await eventually(lambda: ready.exists() and server.messages, within=20)
+        (uid,) = server.sockets
+        own = opamp.OpAMPConnectionSettings(heartbeat_interval_seconds=3600)
+        offer = opamp.ConnectionSettingsOffers(hash=b"h", opamp=own)
+        await server.send(uid, server.sockets[uid], opamp.ServerToAgent(connection_settings=offer))
+        await eventually((folder / "agent-0.json").exists, within=10)
+
+        process.send_signal(signal.SIGINT)
+        code, _, _ = await ended(process)
+
+        first = server.messages[0]
+        assert code == 0
+        assert list(first.custom_capabilities.capabilities) == ["com.example.echo"]
+        assert first.available_components.hash
+        assert first.capabilities & opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
+        assert json.loads((folder / "agent-0.json").read_bytes())["heartbeat_seconds"] == 3600
 
 
 async def test_summary_as_json_is_alone_on_stdout(tmp_path: Path) -> None:

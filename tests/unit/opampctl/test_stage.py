@@ -9,9 +9,11 @@ from contextlib import closing
 
 import pytest
 
+from opampctl.simulate.agent import SimulatedAgent
 from opampctl.simulate.options import Endpoint, FleetOptions
 from opampctl.simulate.stage import Stage, Target
 from opampctl.simulate.statistics import Statistics
+from opampctl.simulate.terms import Terms
 
 
 def make_stage(tasks: asyncio.TaskGroup, **changes: object) -> Stage:
@@ -84,3 +86,44 @@ async def test_tls_verifies_unless_told_not_to(verify: bool) -> None:
 
 async def _forever() -> None:
     await asyncio.Event().wait()
+
+
+async def test_an_agent_on_its_own_terms_has_its_own_target_headers_and_tls() -> None:
+    """Others share those of the fleet; a name is resolved once, a context made once."""
+    async with asyncio.TaskGroup() as tasks:
+        options = FleetOptions(endpoint="ws://127.0.0.1:1", token="oet", accept_settings=True)
+        target = Target(Endpoint.parse(options.endpoint), socket.AF_INET, ("127.0.0.1", 1))
+        stage = Stage(options, [target], tasks, Statistics())
+        agent = SimulatedAgent(options, 0, statistics=Statistics(), shared_configs={}, started_unix_nano=1)
+        assert agent.extras is not None
+        slots = agent.extras.slots
+
+        assert await stage.target_of(agent, 0) == target
+        assert (stage.headers_of(agent), stage.tls_of(agent, target)) == ((("Authorization", "Bearer oet"),), None)
+
+        slots.current = Terms(endpoint="wss://localhost:2/x", headers=(("A", "b"),), insecure=True)
+        own = await stage.target_of(agent, 0)
+        shared = stage.tls_of(agent, own)
+        assert (own.endpoint.port, own.endpoint.path, stage.headers_of(agent)) == (2, "/x", (("A", "b"),))
+        assert await stage.target_of(agent, 0) is own
+        assert shared is not None
+        assert stage.tls_of(agent, own) is shared
+
+
+async def test_terms_that_verify_nothing_verify_nothing() -> None:
+    """A context of the agent's own, where its terms ask for one."""
+    async with asyncio.TaskGroup() as tasks:
+        options = FleetOptions(accept_settings=True)
+        target = Target(Endpoint.parse("wss://localhost:2"), socket.AF_INET, ("127.0.0.1", 2))
+        stage = Stage(options, [target], tasks, Statistics())
+        agent = SimulatedAgent(options, 0, statistics=Statistics(), shared_configs={}, started_unix_nano=1)
+        assert agent.extras is not None
+
+        careful = stage.tls_of(agent, target)
+        agent.extras.slots.current = Terms(insecure=True)
+        careless = stage.tls_of(agent, target)
+
+        assert careful is not None
+        assert careful.verify_mode is ssl.CERT_REQUIRED
+        assert careless is not None
+        assert careless.verify_mode is ssl.CERT_NONE

@@ -61,6 +61,10 @@ class Conversation(ABC):
     async def close(self) -> None:
         """Say goodbye and end for good; silent when nobody listens."""
 
+    def cut(self) -> None:
+        """Let go of whatever is open, without a word and for good."""
+        self.cancel_timers()
+
     def react(self, reaction: Reaction | None) -> None:
         """Do what the agent decided upon a message, then say the news."""
         if reaction is not None:

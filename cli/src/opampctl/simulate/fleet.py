@@ -99,7 +99,10 @@ class Fleet:
             self._stage.cancel()
         for conversation in self._conversations:
             conversation.cancel_timers()
-        if error is None:
+        if error is not None:
+            for conversation in self._conversations:
+                conversation.cut()
+        else:
             for start in range(0, len(self._conversations), _GOODBYES_AT_ONCE):
                 some = self._conversations[start : start + _GOODBYES_AT_ONCE]
                 await asyncio.gather(*(conversation.close() for conversation in some))

@@ -109,7 +109,7 @@ class Stage:
         if not target.endpoint.secure:
             return None
         extras = agent.extras
-        if extras is None or not (extras.slots.terms.certificate or extras.slots.terms.ca):
+        if extras is None or not extras.slots.terms.needs_own_tls:
             if self.tls is None:
                 self.tls = _tls_context(self.options)
             return self.tls

@@ -40,6 +40,11 @@ class Terms:
         """The endpoint; None = the fleet's."""
         return Endpoint.parse(self.endpoint) if self.endpoint else None
 
+    @property
+    def needs_own_tls(self) -> bool:
+        """Whether the TLS context of the fleet will not do."""
+        return bool(self.certificate or self.ca or self.insecure)
+
     def same_connection(self, other: Terms) -> bool:
         """Say whether moving to *other* needs no new connection."""
         return replace(self, heartbeat_seconds=None) == replace(other, heartbeat_seconds=None)

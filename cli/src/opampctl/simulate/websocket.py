@@ -118,6 +118,14 @@ class WebSocketConversation(Conversation):
         link.begin_close()
         await link.closed(GOODBYE_SECONDS)
 
+    def cut(self) -> None:
+        """Reset the connection."""
+        super().cut()
+        link, self._link = self._link, None
+        if link is not None:
+            link.begin_silence()
+            link.abort("cut")
+
     def on_message(self, body: bytes) -> None:
         """Let the agent take the message, and do what it decides."""
         self.react(self.receive(body))
