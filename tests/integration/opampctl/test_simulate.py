@@ -61,7 +61,7 @@ async def test_one_agent_needs_endpoint_and_token_only(tmp_path: Path) -> None:
 
 
 async def test_abilities_are_options(tmp_path: Path) -> None:
-    """Settings, certificates, components and custom messages are stated when asked for; settings are kept in a folder."""
+    """Settings, certificates, components, custom messages: stated when asked for; settings are kept in a folder."""
     ready, folder = tmp_path / "ready.json", tmp_path / "agents"
     async with opamp_double() as server:
         words = ("--endpoint", server.url, "--token", "oet_1_s", "--ready-file", str(ready), "--uid-seed", "x")
