@@ -7,7 +7,8 @@ import pytest
 
 from contracts import subjects
 from fleet.api.v1 import agent_state_pb2 as api
-from servicekit.errors import NotFound, Unauthenticated
+from fleet.api.v1 import identity_pb2 as identity
+from servicekit.errors import NotFound
 from world.facts import connected, described, disconnected, uid_of
 
 if TYPE_CHECKING:
@@ -45,21 +46,21 @@ async def test_epochs_grow_and_are_handed_out_in_rows(service: Running) -> None:
     assert second.first == first.first + 10
 
 
-async def test_tokens_are_made_verified_and_revoked(service: Running) -> None:
-    """A token verifies by the hash of its text until it is revoked."""
+async def test_tokens_are_made_and_revoked(service: Running) -> None:
+    """A token lets agents in by the hash of its text until it is revoked."""
     made = await service.bus.call(
         subjects.CREATE_ENROLMENT_TOKEN, api.CreateEnrolmentTokenRequest(tenant_id="default", name="lab")
     )
-    question = api.VerifyEnrolmentTokenRequest(token_hash=hashlib.sha256(made.secret.encode()).digest())
+    question = identity.AuthenticateAgentsRequest()
+    question.proofs.add(token_hash=hashlib.sha256(made.secret.encode()).digest())
 
-    verdict = await service.bus.call(subjects.VERIFY_ENROLMENT_TOKEN, question)
-    assert (verdict.tenant_id, verdict.token_id) == ("default", made.token.id)
+    before = (await service.bus.call(subjects.AUTHENTICATE_AGENTS, question)).verdicts[0]
+    assert (before.refusal, before.tenant_id, before.credential_id) == ("", "default", made.token.id)
 
     await service.bus.call(
         subjects.REVOKE_ENROLMENT_TOKEN, api.RevokeEnrolmentTokenRequest(tenant_id="default", id=made.token.id)
     )
-    with pytest.raises(Unauthenticated):
-        await service.bus.call(subjects.VERIFY_ENROLMENT_TOKEN, question)
+    assert (await service.bus.call(subjects.AUTHENTICATE_AGENTS, question)).verdicts[0].refusal
 
 
 async def test_unknown_agents_are_not_found(service: Running) -> None:

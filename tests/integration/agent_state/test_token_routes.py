@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_state.errors import InvalidQuery, NoCredentialKey, TokenNotFound, UnknownToken
+from agent_state.errors import InvalidQuery, NoCredentialKey, TokenNotFound
 from agent_state.token_routes import TokenRoutes
-from agent_state.token_store import hash_of
+from agent_state.token_store import TokenStore, hash_of
 from fleet.api.v1 import agent_state_pb2 as api
 from fleet.api.v1.page_pb2 import PageRequest
 
@@ -32,13 +32,13 @@ async def test_tokens_live_and_die(pool: asyncpg.Pool, routes: TokenRoutes) -> N
     )
     assert made.secret.startswith(f"oet_{made.token.id}_")
     assert (made.token.name, made.token.created_by) == ("lab", "admin")
-    question = api.VerifyEnrolmentTokenRequest(token_hash=hash_of(made.secret))
-    verdict = await routes.verify_enrolment_token(question)
-    assert verdict.expires_at == made.token.expires_at
+    store = TokenStore(pool)
+    found = await store.verify(hash_of(made.secret))
+    assert found is not None
+    assert found.expires_at == made.token.expires_at.ToDatetime(UTC)
 
     await pool.execute("UPDATE enrolment_token SET expires_at = now()")
-    with pytest.raises(UnknownToken):
-        await routes.verify_enrolment_token(question)
+    assert await store.verify(hash_of(made.secret)) is None
 
     revoke = api.RevokeEnrolmentTokenRequest(tenant_id=TENANT, id=made.token.id)
     first = await routes.revoke_enrolment_token(revoke)

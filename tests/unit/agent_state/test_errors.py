@@ -17,7 +17,6 @@ from agent_state.errors import (
     PolicyNotFound,
     PolicyVersionMismatch,
     TokenNotFound,
-    UnknownToken,
 )
 from servicekit.errors import Kind, Problem, ServiceError
 
@@ -26,7 +25,6 @@ from servicekit.errors import Kind, Problem, ServiceError
     ("error", "kind", "code"),
     [
         (InvalidQuery("limit", "too large"), Kind.INVALID, "invalid_query"),
-        (UnknownToken(), Kind.UNAUTHENTICATED, "unknown_token"),
         (AgentNotFound(), Kind.NOT_FOUND, "agent_not_found"),
         (ConnectionNotFound(), Kind.NOT_FOUND, "connection_not_found"),
         (TokenNotFound(), Kind.NOT_FOUND, "token_not_found"),

@@ -223,12 +223,6 @@ GET_ACTIVE_CONNECTION = Method(
     AGENT_STATE, "get_active_connection", agents.GetActiveConnectionRequest, agents.GetActiveConnectionReply
 )
 ALLOCATE_EPOCHS = Method(AGENT_STATE, "allocate_epochs", agents.AllocateEpochsRequest, agents.AllocateEpochsReply)
-VERIFY_ENROLMENT_TOKEN = Method(
-    AGENT_STATE,
-    "verify_enrolment_token",
-    agents.VerifyEnrolmentTokenRequest,
-    agents.VerifyEnrolmentTokenReply,
-)
 CREATE_ENROLMENT_TOKEN = Method(
     AGENT_STATE,
     "create_enrolment_token",

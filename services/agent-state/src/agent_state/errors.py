@@ -14,7 +14,6 @@ What callers of agent-state may be told.
     ├── PreconditionFailed
     │   └── PolicyVersionMismatch
     ├── Unauthenticated
-    │   ├── UnknownToken          nobody's token, or expired, or revoked
     │   └── AgentRefused          this agent is not let in; the sentence says why
     └── NotFound
         ├── AgentNotFound
@@ -41,15 +40,6 @@ class InvalidQuery(Invalid):
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}", details=[Problem(field, message)])
-
-
-class UnknownToken(Unauthenticated):
-    """The enrolment token is nobody's, has expired or was revoked; which of them is not told."""
-
-    code = "unknown_token"
-
-    def __init__(self) -> None:
-        super().__init__("This enrolment token is not valid.")
 
 
 class AgentRefused(Unauthenticated):

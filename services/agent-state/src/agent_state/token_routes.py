@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_state.checks import may_follow, tenant_of, text_of
 from agent_state.enrolment import GROUP, KINDS_ISSUED, Rules, read_network
-from agent_state.errors import InvalidQuery, NoCredentialKey, TokenNotFound, UnknownToken
+from agent_state.errors import InvalidQuery, NoCredentialKey, TokenNotFound
 from agent_state.paging import Position, encode_cursor, read_page
 from agent_state.views import token_of
 from contracts import subjects
@@ -31,7 +31,6 @@ MAX_CIDRS = 64
 MAX_STAMPED_LABELS = 32
 MIN_EPHEMERAL_SECONDS = 60
 MIN_CREDENTIAL_SECONDS = 3600
-HASH_LENGTH = 32
 
 _SORT = "-created_at"
 
@@ -56,23 +55,10 @@ class TokenRoutes:
     def handlers(self) -> Mapping[Any, Handler]:
         """Say who answers what."""
         return {
-            subjects.VERIFY_ENROLMENT_TOKEN: self.verify_enrolment_token,
             subjects.CREATE_ENROLMENT_TOKEN: self.create_enrolment_token,
             subjects.LIST_ENROLMENT_TOKENS: self.list_enrolment_tokens,
             subjects.REVOKE_ENROLMENT_TOKEN: self.revoke_enrolment_token,
         }
-
-    async def verify_enrolment_token(self, request: api.VerifyEnrolmentTokenRequest) -> api.VerifyEnrolmentTokenReply:
-        """Tell whose token it is."""
-        if len(request.token_hash) != HASH_LENGTH:
-            raise InvalidQuery("token_hash", f"must be {HASH_LENGTH} bytes")
-        token = await self._tokens.verify(request.token_hash)
-        if token is None:
-            raise UnknownToken
-        reply = api.VerifyEnrolmentTokenReply(tenant_id=token.tenant_id, token_id=token.id)
-        if token.expires_at is not None:
-            reply.expires_at.FromDatetime(token.expires_at)
-        return reply
 
     async def create_enrolment_token(self, request: api.CreateEnrolmentTokenRequest) -> api.CreateEnrolmentTokenReply:
         """Make a token; its text is in this answer and nowhere else."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from contracts import subjects
@@ -10,8 +9,6 @@ from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import identity_pb2 as identity
 from opamp_gateway.credentials import APPROVED, Credential
 from opamp_gateway.identity_desk import Verdict
-from servicekit.bus import NoResponders
-from servicekit.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +21,6 @@ _AUTHENTICATE_SECONDS = 5.0
 _ADMIT_SECONDS = 2.0
 _CERTIFICATE_SECONDS = 5.0
 _AUTHORITY_SECONDS = 3.0
-_GOOD_SECONDS = 3600
 
 
 class AgentState:
@@ -52,11 +48,7 @@ class AgentState:
                 remote_ip=proof.remote_ip,
                 instance_uid=proof.instance_uid,
             )
-        try:
-            reply = await self._bus.call(subjects.AUTHENTICATE_AGENTS, request, timeout_seconds=_AUTHENTICATE_SECONDS)
-        except NoResponders:
-            # An agent-state that does not know the question yet.
-            return await asyncio.gather(*(self._verify(proof) for proof in proofs))
+        reply = await self._bus.call(subjects.AUTHENTICATE_AGENTS, request, timeout_seconds=_AUTHENTICATE_SECONDS)
         return [verdict_of(verdict) for verdict in reply.verdicts]
 
     async def admit(self, request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
@@ -72,17 +64,6 @@ class AgentState:
         request = identity.GetCertificateAuthorityRequest()
         reply = await self._bus.call(subjects.GET_CERTIFICATE_AUTHORITY, request, timeout_seconds=_AUTHORITY_SECONDS)
         return str(reply.certificates_pem)
-
-    async def _verify(self, proof: Proof) -> Verdict:
-        request = agents.VerifyEnrolmentTokenRequest(token_hash=proof.token_hash)
-        try:
-            reply = await self._bus.call(
-                subjects.VERIFY_ENROLMENT_TOKEN, request, timeout_seconds=_AUTHENTICATE_SECONDS
-            )
-        except Unauthenticated as error:
-            return Verdict(refusal=error.public)
-        expires = reply.expires_at.seconds if reply.HasField("expires_at") else 0.0
-        return Verdict(Credential(reply.tenant_id, reply.token_id, expires), cache_seconds=_GOOD_SECONDS)
 
 
 def verdict_of(said: identity.Verdict) -> Verdict:

@@ -293,22 +293,6 @@ class AllocateEpochsReply(_message.Message):
     first: int
     def __init__(self, first: _Optional[int] = ...) -> None: ...
 
-class VerifyEnrolmentTokenRequest(_message.Message):
-    __slots__ = ("token_hash",)
-    TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
-    token_hash: bytes
-    def __init__(self, token_hash: _Optional[bytes] = ...) -> None: ...
-
-class VerifyEnrolmentTokenReply(_message.Message):
-    __slots__ = ("tenant_id", "token_id", "expires_at")
-    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
-    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
-    tenant_id: str
-    token_id: str
-    expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, tenant_id: _Optional[str] = ..., token_id: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
 class EnrolmentToken(_message.Message):
     __slots__ = ("id", "tenant_id", "name", "created_at", "expires_at", "revoked_at", "created_by", "rules", "uses")
     ID_FIELD_NUMBER: _ClassVar[int]
