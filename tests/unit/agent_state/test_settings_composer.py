@@ -163,15 +163,14 @@ def test_own_certificate_is_offered() -> None:
 
 
 def test_credential_never_goes_to_another_host() -> None:
-    """A policy that moves agents elsewhere must bring what lets them in there."""
+    """A policy that moves agents elsewhere brings what lets them in there, if anything does (S-116)."""
     wanted = opamp.OpAMPConnectionSettings(destination_endpoint="wss://elsewhere.example.org/v1/opamp")
-    assert composed(settings(opamp=wanted), own=credential(), credential_id="c").fault == NO_CREDENTIAL
-    wanted.headers.headers.add(key="Authorization", value="Bearer there")
+    wanted.headers.headers.add(key="X-There", value="yes")
 
     opamp_part = offered(composed(settings(opamp=wanted), own=credential(), credential_id="c")).opamp
 
     assert opamp_part.destination_endpoint == "wss://elsewhere.example.org/v1/opamp"
-    assert [header.value for header in opamp_part.headers.headers] == ["Bearer there"]
+    assert [header.value for header in opamp_part.headers.headers] == ["yes"]
 
 
 def test_address_nobody_can_judge_gets_no_credential() -> None:

@@ -243,7 +243,8 @@ def _add_opamp(
         return NO_PUBLIC_URL
     if ours and own is not None:
         _add_credential(made, own)
-    if taker.credential_id and not _shows_credential(made):
+    elsewhere = not ours and bool(platform.public_url)
+    if taker.credential_id and not elsewhere and not _shows_credential(made):
         return NO_CREDENTIAL
     made.heartbeat_interval_seconds = _heartbeat(wanted.heartbeat_interval_seconds, platform, taker)
     secure = urlsplit(made.destination_endpoint).scheme in ("wss", "https")
