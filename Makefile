@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 PIP_LOG := $(VENV)/pip.log
-ROOMS := libs/contracts libs/servicekit libs/devstack services/opamp-gateway services/agent-state services/config-service services/api-gateway cli
+ROOMS := libs/contracts libs/servicekit libs/devstack services/opamp-gateway services/agent-state services/config-service services/package-service services/api-gateway cli
 EDITABLE := $(foreach room,$(ROOMS),-e ./$(room))
 CODE := libs services cli tools tests benchmarks
 T ?=
@@ -76,8 +76,9 @@ lock:  ## Resolve every dependency afresh into constraints.txt
 proto: $(VENV)/.ready  ## Regenerate the protobuf code
 	@$(PY) tools/gen_proto.py
 
-docs: $(VENV)/.ready  ## Regenerate docs/bus.md, docs/settings.md, docs/metrics.md, docs/errors.md and openapi.json
+docs: $(VENV)/.ready  ## Regenerate docs/bus.md, docs/settings.md, docs/metrics.md, docs/errors.md, docs/conformance.md and openapi.json
 	@$(PY) tools/gen_docs.py
+	@$(PY) tools/gen_conformance.py
 
 fmt: $(VENV)/.ready  ## Format the code
 	@$(BIN)/ruff format -q $(CODE) && $(BIN)/ruff check -q --fix-only $(CODE)
@@ -94,6 +95,7 @@ proto-check: $(VENV)/.ready  ## Fail when the protobuf code is not current
 
 docs-check: $(VENV)/.ready  ## Fail when generated documents are not current
 	@$(PY) tools/gen_docs.py --check
+	@$(PY) tools/gen_conformance.py --check
 
 k8s-check: $(VENV)/.ready  ## Validate the Kubernetes manifests and the compose file offline
 	@$(PYTEST) tests/deploy -q $(T)

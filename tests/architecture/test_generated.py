@@ -9,7 +9,7 @@ import pytest
 from deployment.rooms import ROOT
 
 
-@pytest.mark.parametrize("tool", ["gen_proto.py", "gen_docs.py"])
+@pytest.mark.parametrize("tool", ["gen_proto.py", "gen_docs.py", "gen_conformance.py"])
 def test_generated_files_are_current(tool: str) -> None:
     """`make proto` or `make docs` would change nothing."""
     command = [sys.executable, str(ROOT / "tools" / tool), "--check"]

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _ANNOUNCED = int(opamp.ServerCapabilities_AcceptsConnectionSettingsRequest)
 _CAPABILITIES = REPORTS_STATUS | int(
-    opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings | opamp.AgentCapabilities_ReportsConnectionSettingsStatus
+    opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
+    | opamp.AgentCapabilities_ReportsConnectionSettingsStatus
+    | opamp.AgentCapabilities_ReportsHeartbeat
 )
 _BAD_REQUEST = opamp.ServerErrorResponseType_BadRequest
 _NEEDS_MTLS = "needs an endpoint that asks for client certificates"

@@ -36,6 +36,7 @@ _ALL = (
 _TELEMETRY = _ALL & ~_MEMBERS["opamp"] & ~_MEMBERS["other_connections"]
 _NONE_OFFERED = "no connection settings were offered in this run"
 _SHA256_BYTES = 32
+_OTHER = "wss://other.example:4320/v1/opamp"
 _SHOWN = {"Authorization": "Bearer conformance"}
 """Some servers will not offer OpAMP settings that leave the agent without a credential."""
 
@@ -71,8 +72,8 @@ async def three_classes_are_offered(probe: Probe) -> None:
 @check("S-116")
 async def other_server_is_offered(probe: Probe) -> None:
     """The OpAMP endpoint of an offer is the one that was set, on another host."""
-    offer = await _offer(probe, _ALL, {"opamp": {"destination_endpoint": "wss://other.example:4320/v1/opamp"}})
-    require(offer.opamp.destination_endpoint == "wss://other.example:4320/v1/opamp", "another endpoint came")
+    offer = await _offer(probe, _ALL, {"opamp": {"destination_endpoint": _OTHER, "headers": _SHOWN}})
+    require(offer.opamp.destination_endpoint == _OTHER, "another endpoint came")
 
 
 def _spared(row: str, member: str) -> None:
@@ -130,7 +131,7 @@ async def other_settings_hash_is_answered(probe: Probe) -> None:
 @check("S-126")
 async def opamp_settings_travel_as_such(probe: Probe) -> None:
     """OpAMP settings come in connection_settings.opamp, headers and all."""
-    headers = {"X-Conformance": "one"}
+    headers = {**_SHOWN, "X-Conformance": "one"}
     endpoint = "wss://opamp.example/v1/opamp"
     offer = await _offer(probe, _ALL, {"opamp": {"destination_endpoint": endpoint, "headers": headers}})
     require(offer.HasField("opamp"), "opamp did not come")
@@ -362,7 +363,7 @@ def _telemetry() -> dict[str, Any]:
 def _settings() -> dict[str, Any]:
     return {
         **_telemetry(),
-        "opamp": {"destination_endpoint": "wss://opamp.example/v1/opamp", "heartbeat_interval_seconds": 30},
+        "opamp": {"destination_endpoint": _OTHER, "headers": _SHOWN, "heartbeat_interval_seconds": 30},
         "other_connections": {"vault": {"destination_endpoint": "https://vault.example"}},
     }
 
