@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from contracts.ids import UID_LENGTH
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway.varint import delimited, number
 
@@ -33,6 +34,7 @@ UNAVAILABLE: Final = int(opamp.ServerErrorResponseType_Unavailable)
 REPORT_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
 FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
 
+_UID_FIELD: Final = b"\x0a\x10"
 _MAX_ECHO = 64
 """A uid of the wrong length is echoed as it came, unless it is absurd."""
 
@@ -45,25 +47,23 @@ class Greeting:
         custom_capabilities: Names of the custom capabilities this server announces.
     """
 
-    __slots__ = ("_certificates", "custom_capabilities")
+    __slots__ = ("capabilities", "custom_capabilities", "part")
 
     def __init__(self, custom_capabilities: tuple[str, ...] = ()) -> None:
         self.custom_capabilities = custom_capabilities
-        self._certificates = False
+        self.capabilities = b""
+        """The field `capabilities`."""
+
+        self.part = b""
+        """The fields `capabilities` and, if there are any, `custom_capabilities`."""
+
+        self.certify(certificates=False)
 
     def certify(self, *, certificates: bool) -> None:
         """Say from now on whether agents may ask for certificates."""
-        self._certificates = certificates
-
-    @property
-    def capabilities(self) -> bytes:
-        """The field `capabilities`."""
-        return number(7, SERVER_CAPABILITIES | (_CERTIFIES if self._certificates else 0))
-
-    @property
-    def part(self) -> bytes:
-        """The fields `capabilities` and, if there are any, `custom_capabilities`."""
-        return self.capabilities + (custom_capabilities(self.custom_capabilities) if self.custom_capabilities else b"")
+        names = self.custom_capabilities
+        self.capabilities = number(7, SERVER_CAPABILITIES | (_CERTIFIES if certificates else 0))
+        self.part = self.capabilities + (custom_capabilities(names) if names else b"")
 
 
 def custom_capabilities(names: Iterable[str]) -> bytes:
@@ -73,6 +73,8 @@ def custom_capabilities(names: Iterable[str]) -> bytes:
 
 def acknowledge(uid: bytes) -> bytes:
     """Write the answer that says nothing but whom it is for."""
+    if len(uid) == UID_LENGTH:
+        return _UID_FIELD + uid
     return delimited(1, uid[:_MAX_ECHO])
 
 

@@ -7,6 +7,7 @@ check the result against the generated classes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Protocol
 
 from fleet.events.v1 import facts_pb2
@@ -42,6 +43,7 @@ NAMES: Final = {
 }
 
 
+_WITHHELD: Final = number(7, 1)
 _KIND_TAGS: Final = {kind: encode(kind << 3 | 2) for kind in NAMES}
 
 
@@ -129,15 +131,25 @@ def connected(
     """Write the body of Connected."""
     return b"".join(
         (
-            delimited(1, gateway_id.encode()),
+            _text(1, gateway_id),
             number(2, transport),
             delimited(3, remote_address.encode()) if remote_address else b"",
             number(4, capabilities),
-            delimited(5, credential_id.encode()) if credential_id else b"",
-            *(delimited(6, delimited(1, name.encode()) + delimited(2, value.encode())) for name, value in labels),
-            number(7, withheld),
+            _text(5, credential_id) if credential_id else b"",
+            _stamps(labels) if labels else b"",
+            _WITHHELD if withheld else b"",
         )
     )
+
+
+@lru_cache(maxsize=4096)
+def _text(tag: int, text: str) -> bytes:
+    """Write a field whose value few agents do not share."""
+    return delimited(tag, text.encode())
+
+
+def _stamps(labels: tuple[tuple[str, str], ...]) -> bytes:
+    return b"".join(delimited(6, delimited(1, name.encode()) + delimited(2, value.encode())) for name, value in labels)
 
 
 def disconnected(reason: str) -> bytes:

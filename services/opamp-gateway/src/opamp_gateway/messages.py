@@ -103,6 +103,8 @@ def wants_uid(message: opamp.AgentToServer) -> bool:
 def fault_of(name: str, part: Any, bounds: Bounds) -> str | None:
     """Say what there is absurdly much of in one part, before anything walks it; None = nothing."""
     match name:
+        case "remote_config_status" | "connection_settings_status":
+            return None
         case "agent_description":
             what, limit = "attributes", bounds.max_attributes
             count = len(part.identifying_attributes) + len(part.non_identifying_attributes)
@@ -143,6 +145,8 @@ def shared(names: Iterable[str]) -> tuple[str, ...]:
 
 def _nodes(root: Any, children: str, enough: int) -> int:
     """Count the nodes below *root*, at whatever depth; stop when it is *enough*."""
+    if not getattr(root, children):
+        return 0
     count = 0
     waiting = [root]
     while waiting and count <= enough:

@@ -9,6 +9,7 @@ remembers of a status is an 8-byte digest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from contracts.capabilities import accepts
@@ -431,6 +432,8 @@ class Session:
         refused: list[str] = []
         self._identity(message, step, time_unix_nano, refused, changed=changed)
         for slot, kind in _PLAIN:
+            if not message.HasField(SLOTS[slot]):
+                continue
             part = self._part(message, slot, refused)
             if part is not None:
                 told.append(Fact(self, kind, delimited(1, part[0]), time_unix_nano, slots=part[1]))
@@ -483,10 +486,13 @@ class Session:
         self, message: opamp.AgentToServer, step: Step, time_unix_nano: int, refused: list[str], *, changed: bool
     ) -> None:
         """Publish description, capabilities and custom capabilities together if any of them is new."""
-        description = self._part(message, _DESCRIPTION, refused)
-        custom = self._part(message, CUSTOM, refused)
-        if custom is not None:
-            self.customs = shared(message.custom_capabilities.capabilities)
+        description = custom = None
+        if message.HasField("agent_description"):
+            description = self._part(message, _DESCRIPTION, refused)
+        if message.HasField("custom_capabilities"):
+            custom = self._part(message, CUSTOM, refused)
+            if custom is not None:
+                self.customs = shared(message.custom_capabilities.capabilities)
         if description is None and custom is None and not changed:
             return
         together = [(description, custom)]
@@ -504,10 +510,8 @@ class Session:
     def _part(
         self, message: opamp.AgentToServer, slot: int, refused: list[str]
     ) -> tuple[bytes, tuple[tuple[int, bytes], ...]] | None:
-        """Serialise one part if it is there and differs from what was last published; tell its new digest."""
+        """Serialise one part that is there, if it differs from what was last published; tell its new digest."""
         name = SLOTS[slot]
-        if not message.HasField(name):
-            return None
         part: Message = getattr(message, name)
         if (fault := fault_of(name, part, self.rules)) is not None:
             refused.append(fault)
@@ -517,7 +521,7 @@ class Session:
         if len(body) > self.rules.max_fact_bytes:
             refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
             return None
-        digest = digest_of(body)
+        digest = sha256(body).digest()[:DIGEST]
         if not self._learn(slot, digest):
             return None
         return body, ((slot, digest),)

@@ -23,6 +23,10 @@ class Unfinished:
         self._sizes: dict[Socket, int] = {}
         self._deadlines: dict[Socket, float] = {}
 
+    def holds(self, socket: Socket) -> bool:
+        """Say whether anything is counted for *socket*."""
+        return socket in self._sizes or socket in self._deadlines
+
     def note(self, socket: Socket, size: int, deadline: float | None, *, anew: bool) -> None:
         """
         Take down what *socket* holds back now.

@@ -331,7 +331,7 @@ class WebSocket(Wire):
                 self._waiting = (waiting or [])[index + 1 :]
                 self._waiting_bytes = sum(map(len, self._waiting))
                 break
-        if not self.gone:
+        if waiting and not self.gone:
             self._account(anew=False)
 
     def _is_waiting(self) -> bool:

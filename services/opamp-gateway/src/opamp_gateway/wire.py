@@ -197,15 +197,19 @@ class Wire(asyncio.Protocol):
             if self.gone:
                 return
             self._event(opcode, payload)
-        if self.gone:
-            return
+        if not self.gone:
+            self._fed(parser, events, violation)
+
+    def _fed(self, parser: frames.FrameParser, events: list[frames.Event], violation: FrameViolation | None) -> None:
+        """Close what was broken, or keep what is half received."""
         if violation is not None:
             log.debug("frame_violation", peer=self.remote_address, code=violation.code, reason=violation.reason)
             metrics.VIOLATIONS.labels(str(violation.code)).inc()
             self.close(violation.code, "protocol error")
-        else:
-            if parser.idle:
-                self._parser = None
+            return
+        if parser.idle:
+            self._parser = None
+        if self._parser is not None or self._waiting_bytes or self._gateway.unfinished.holds(self):  # type: ignore[arg-type]
             self._account(anew=any(opcode in (frames.BINARY, frames.TEXT) for opcode, _ in events))
 
     def _event(self, opcode: int, payload: bytes) -> None:
