@@ -80,7 +80,7 @@ async def test_collector_with_the_file_of_the_readme(platform: Platform, collect
     assert agent["type"]
     assert agent["hostname"]
     assert set(agent["health"]["components"]) == {"extensions", "pipeline:traces"}
-    assert "otlp" in agent["components"]["receivers"]["components"]
+    await sight.until_it_has("receivers", "otlp")
     (effective,) = await sight.effective()
     assert marker(effective) == 10
     assert platform.token not in effective
@@ -108,6 +108,7 @@ async def test_collector_over_a_server_restart(platform: Platform, collectors: C
     """The gateway is killed and started again: the Collector comes back by itself, known as before."""
     sight = Sight(platform, LABEL, "collector-restart")
     collector = collectors.start(sight.name)
+    await sight.until_it_has("receivers", "otlp")
     before = await sight.until("well", status="online", health_state="healthy")
 
     await platform.restart(GATEWAY)

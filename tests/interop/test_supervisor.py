@@ -35,7 +35,7 @@ async def test_supervisor_with_the_file_of_the_readme(
     second = await sight.store(pipeline(20))
     agent = await applied(sight, second, 20)
     assert {"AcceptsRemoteConfig", "ReportsRemoteConfig", "ReportsHeartbeat"} <= set(agent["capabilities"])
-    assert "otlp" in agent["components"]["receivers"]["components"]
+    await sight.until_it_has("receivers", "otlp")
     for each in (first, second):
         assert await attempts(platform, agent, each) == [("applied", 1)]
     assert ended(supervisor) == 0
@@ -98,6 +98,7 @@ async def test_supervisor_over_a_server_restart(platform: Platform, supervisors:
     sight = Sight(platform, LABEL, "supervisor-server-restart")
     old = await sight.store(pipeline(10))
     supervisor = supervisors.start(sight.name)
+    await sight.until_it_has("receivers", "otlp")
     before = await applied(sight, old, 10)
 
     platform.kill(GATEWAY)
