@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from conformancelab.authority import Authority
 from conformancelab.judging import examine, failed_rows
 from conformancelab.server import TOKEN, running
 
@@ -53,3 +56,16 @@ async def test_evidence_shows_no_credential() -> None:
     assert shown
     assert TOKEN.encode().hex() not in shown
     assert b"own-".hex() not in shown
+
+
+async def test_secure_endpoint_is_examined(tmp_path: Path) -> None:
+    """Wss and https: with the CA that signed the server, or without verifying; otherwise there is no verdict."""
+    rows = frozenset({"S-001", "S-007"})
+    async with running(tls=Authority().serve(tmp_path)) as server:
+        url = f"wss://127.0.0.1:{server.port}/v1/opamp"
+        for trust in ({"ca_file": str(tmp_path / "ca.pem")}, {"verify_tls": False}):
+            results = await Suite(Options(Target.parse(url, token=TOKEN, **trust), rows)).run()
+            assert [each.verdict for each in results] == [Verdict.PASS, Verdict.PASS]
+
+        with pytest.raises(Unreachable):
+            await Suite(Options(Target.parse(url, token=TOKEN), rows)).run()

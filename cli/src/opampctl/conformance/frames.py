@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import secrets
 import struct
+import zlib
 from dataclasses import dataclass
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 NO_MASK = b"\x00\x00\x00\x00"
 """Masking with zeros leaves the bytes as they are: legal, and cheap for large messages."""
 
+PACKED = 0x40
+"""The reserved bit of a message packed by permessage-deflate."""
+
 _FINAL = 0x80
 _RESERVED = 0x70
+_TAIL = b"\x00\x00\xff\xff"
 _MASKED = 0x80
 _LENGTH_16, _LENGTH_64 = 126, 127
 _SMALL = 125
@@ -30,6 +35,8 @@ class Frame:
     opcode: int
     payload: bytes
     final: bool
+    packed: bool = False
+    """The message that begins here is packed."""
 
 
 def head(opcode: int, length: int, *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
@@ -68,10 +75,24 @@ def masked(payload: bytes, key: bytes) -> bytes:
     return (int.from_bytes(payload) ^ int.from_bytes(stream)).to_bytes(length)
 
 
+def packed(payload: bytes) -> bytes:
+    """Pack a message as permessage-deflate wants it."""
+    engine = zlib.compressobj(9, wbits=-15)
+    return (engine.compress(payload) + engine.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+
+
+def unpacked(payload: bytes) -> bytes:
+    """Unpack a message of a server that keeps no context."""
+    return zlib.decompressobj(wbits=-15).decompress(payload + _TAIL)
+
+
 class FrameReader:
     """Cuts a server's bytes into frames."""
 
     def __init__(self) -> None:
+        self.may_pack = False
+        """permessage-deflate was negotiated."""
+
         self._held = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -93,7 +114,8 @@ class FrameReader:
             return None
         first, second = held[0], held[1]
         opcode, final = first & 0x0F, bool(first & _FINAL)
-        if first & _RESERVED:
+        reserved = first & _RESERVED
+        if reserved and not (reserved == PACKED and self.may_pack):
             raise FrameError("a reserved bit is set although no extension was negotiated")
         if second & _MASKED:
             raise FrameError("a server must not mask")
@@ -108,4 +130,4 @@ class FrameReader:
             return None
         payload = bytes(held[at : at + size])
         del held[: at + size]
-        return Frame(opcode, payload, final)
+        return Frame(opcode, payload, final, packed=bool(reserved))

@@ -59,6 +59,7 @@ class WebSocket:
         self._reader = frames.FrameReader()
         self._pieces: list[bytes] = []
         self._opcode = frames.BINARY
+        self._packed = False
         self._waiting: deque[Heard] = deque()
         self.head = Head(SWITCHING, {})
         """The server's side of the handshake."""
@@ -81,8 +82,15 @@ class WebSocket:
         """Whether nothing more will come: a Close frame or the end of the connection."""
         return self.closed_with is not None or self._connection.ended or bool(self.fault)
 
-    def begin(self) -> None:
-        """Read what came together with the handshake."""
+    @property
+    def packs(self) -> bool:
+        """Whether permessage-deflate was negotiated."""
+        return "permessage-deflate" in self.head.headers.get("sec-websocket-extensions", "")
+
+    def begin(self, head: Head) -> None:
+        """Take the server's side of the handshake, and read what came together with it."""
+        self.head = head
+        self._reader.may_pack = self.packs
         self._take()
 
     def send(self, data: bytes, *, header: bytes = HEADER, what: str = "binary message") -> None:
@@ -164,11 +172,12 @@ class WebSocket:
             self._trace.received("close frame", each.payload)
         elif each.opcode in (frames.TEXT, frames.BINARY, frames.CONTINUATION):
             if each.opcode != frames.CONTINUATION:
-                self._opcode = each.opcode
+                self._opcode, self._packed = each.opcode, each.packed
             self._pieces.append(each.payload)
             if each.final:
-                self._message(b"".join(self._pieces))
+                whole = b"".join(self._pieces)
                 self._pieces.clear()
+                self._message(frames.unpacked(whole) if self._packed else whole)
         else:
             self.fault = f"a frame with opcode {each.opcode}"
 
@@ -214,10 +223,9 @@ async def open_websocket(
         connection.abort()
         raise NotUpgraded(head, body)
     socket = WebSocket(connection, trace, witness)
-    socket.head = head
     digest = hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()
     socket.expected_accept = base64.b64encode(digest).decode()
-    socket.begin()
+    socket.begin(head)
     return socket
 
 

@@ -16,7 +16,9 @@ from opampctl.conformance.frames import (
     close_payload,
     frame,
     masked,
+    packed,
     unmasked_frame,
+    unpacked,
 )
 
 
@@ -56,3 +58,15 @@ def test_control_frames_come_between() -> None:
     data = unmasked_frame(PING, b"p") + unmasked_frame(CLOSE, close_payload(1009, "big"))
 
     assert [each.opcode for each in FrameReader().feed(data)] == [PING, CLOSE]
+
+
+def test_packed_message_is_known_once_negotiated() -> None:
+    """The bit of permessage-deflate is no violation then, and the message unpacks to what it was."""
+    reader = FrameReader()
+    reader.may_pack = True
+    small = packed(b"a" * 1000)
+
+    found = reader.feed(bytes((0xC2, len(small))) + small)
+
+    assert found[0].packed
+    assert unpacked(found[0].payload) == b"a" * 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from opampctl.conformance import frames
 from opampctl.conformance.catalogue import check, untestable
 from opampctl.conformance.connection import Gone
 from opampctl.conformance.heard import Heard
@@ -21,6 +22,7 @@ _OVER = 64 * 1024
 _TOO_BIG = 1009
 _TOO_LARGE = 413
 _UNKNOWN_FIELD = 1000
+_PACKING = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 _REFUSALS = range(400, 500)
 
 _OWN_MESSAGES = "needs a message of the server's own that is larger than its limit"
@@ -41,10 +43,20 @@ untestable(
 
 @check("S-026", alone=True)
 async def oversized_message_is_not_taken(probe: Probe) -> None:
-    """A message of more than the limit is cut off or refused."""
+    """A message of more than the limit is cut off or refused; so is one that unpacks to more, if packing is known."""
     line, answer = await _send_oversized(probe, probe.persona())
     require(answer is None or answer.refused, "a message over the limit was taken")
     require(answer is not None or line.socket.ended, "a message over the limit was neither refused nor cut off")
+    line = await probe.websocket(extensions=_PACKING)
+    if not line.socket.packs:
+        return
+    size = probe.setting.limit_bytes + _OVER
+    begin = _beginning(probe.persona(), size, b"\x00")
+    bomb = frames.packed(begin + bytes(size - len(begin)))
+    line.socket.send_raw(frames.frame(frames.BINARY, bomb, reserved=frames.PACKED), "packed message", bomb)
+    answer = await line.socket.next(probe.patience.large)
+    require(answer is None or answer.refused, "a message that unpacks to more than the limit was taken")
+    require(answer is not None or line.socket.ended, "a message that unpacks to more than the limit went unnoticed")
 
 
 @check("S-027", alone=True)
