@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from opampctl.conformance import catalogue
 from opampctl.conformance.connection import Gone, open_connection
 from opampctl.conformance.evidence import clip
+from opampctl.conformance.heard import Transport
 from opampctl.conformance.probe import LIMIT_BYTES, Patience, Probe, Setting
 from opampctl.conformance.register import server_rows
 from opampctl.conformance.stimulus import NoStimulus, Stimulus
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 60.0
 AT_ONCE = 12
 UID_BYTES = 16
+CHAT = "chat"
+REQUEST_UID = 1
 _SHOWN_OFFENDERS = 3
 NO_CHECK = "no check was written for it"
 
@@ -76,6 +80,8 @@ class Suite:
         self._total = len(rows)
         known = catalogue.checks()
         work = [(row, known[row.id]) for row in rows if row.id in known]
+        if self._options.only and self._options.only & set(catalogue.invariants()):
+            await self._chat()
         await self._side_by_side((row, check) for row, check in work if not check.alone)
         for row, check in work:
             if check.alone:
@@ -95,6 +101,17 @@ class Suite:
         async with asyncio.TaskGroup() as tasks:
             for row, check in work:
                 tasks.create_task(one(row, check))
+
+    async def _chat(self) -> None:
+        """Say a few ordinary things, so that rows about every message have some to judge when few checks are run."""
+        with Probe(CHAT, self._setting) as probe:
+            agent = probe.persona()
+            for transport in Transport:
+                with contextlib.suppress(Failed):
+                    line = await probe.line(transport)
+                    for message in (agent.full(), agent.message(), agent.message(flags=REQUEST_UID), b"\xff"):
+                        await line.ask(message)
+            self._agents.add(agent.text)
 
     async def _judge(self, row: Row, check: Check) -> Result:
         begun = time.monotonic()

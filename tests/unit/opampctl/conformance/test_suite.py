@@ -72,3 +72,12 @@ async def test_progress_is_told_row_by_row() -> None:
 
     assert [(done, total) for done, total, _ in told] == [(1, 3), (2, 3), (3, 3)]
     assert {row for _, _, row in told} == ONLY
+
+
+async def test_rows_about_every_message_can_be_run_alone() -> None:
+    """Without any other check there are still messages to judge: answers, a new uid, an error."""
+    async with running() as server:
+        target = Target.parse(f"ws://127.0.0.1:{server.port}/v1/opamp", token=TOKEN)
+        results = await Suite(Options(target, frozenset({"S-008", "S-050", "S-062", "S-208"}))).run()
+
+    assert [each.verdict for each in results] == [Verdict.PASS] * 4
