@@ -10,36 +10,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_state.certificates import FileSigner
+from agent_state.identity_store import IdentityStore
 from agent_state.token_store import TokenStore, hash_of
+from agent_state.verdicts import Shown
 from contracts.tokens import CHECKSUM_LENGTH, is_mistyped
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from agent_state.verdicts import StoredToken
     from world.postgres import Database
 
 
-async def test_token_without_end_verifies(pool: asyncpg.Pool) -> None:
+async def found_by(pool: asyncpg.Pool, text: str) -> StoredToken | None:
+    """Look a token up by its text, as the door does."""
+    found, _ = await IdentityStore().look_up(pool, [Shown(hash_of(text))])
+    return found[0].token
+
+
+async def test_token_without_end_is_found_by_its_text(pool: asyncpg.Pool) -> None:
     """No lifetime means until revoked; the text is two random parts behind a prefix, and a checksum."""
-    store = TokenStore(pool)
-    token, text = await store.create("default", "lab", "me", None)
+    token, text = await TokenStore(pool).create("default", "lab", "me", None)
 
-    found = await store.verify(hash_of(text))
+    found = await found_by(pool, text)
 
-    assert found == token
+    assert found is not None
+    assert (found.id, found.tenant_id, found.expires_at) == (token.id, "default", None)
     assert text.split("_")[:2] == ["oet", token.id]
     assert len(text.split("_")[2]) == 48 + CHECKSUM_LENGTH
     assert not is_mistyped(text)
     assert is_mistyped(text[:30] + ("0" if text[30] != "0" else "1") + text[31:])
-    assert await store.verify(hash_of(text + "x")) is None
+    assert await found_by(pool, text + "x") is None
 
 
-async def test_expired_token_is_nobodys(pool: asyncpg.Pool) -> None:
-    """A lifetime that has passed ends it."""
-    store = TokenStore(pool)
-    _, text = await store.create("default", "lab", "me", timedelta(seconds=-1))
+async def test_a_lifetime_begins_with_the_token(pool: asyncpg.Pool) -> None:
+    """By database time."""
+    token, _ = await TokenStore(pool).create("default", "lab", "me", timedelta(hours=1))
 
-    assert await store.verify(hash_of(text)) is None
+    assert token.expires_at == token.created_at + timedelta(hours=1)
 
 
 async def test_command_line_makes_a_token(postgres: Database, pool: asyncpg.Pool) -> None:
@@ -53,10 +61,10 @@ async def test_command_line_makes_a_token(postgres: Database, pool: asyncpg.Pool
     output, _ = await asyncio.wait_for(process.communicate(), 30)
 
     answer = json.loads(output)
-    found = await TokenStore(pool).verify(hash_of(answer["secret"]))
+    found = await found_by(pool, answer["secret"])
     assert process.returncode == 0
     assert found is not None
-    assert (found.id, found.tenant_id, found.name) == (answer["id"], "default", "lab")
+    assert (found.id, found.tenant_id) == (answer["id"], "default")
 
 
 def test_command_line_makes_an_authority_once(tmp_path: Path) -> None:

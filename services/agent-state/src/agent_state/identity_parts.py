@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_state.access import Access, SettingsDue
 from agent_state.admission import Admission
 from agent_state.certificates import FileSigner
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from agent_state.announcer import Announcer
     from agent_state.settings import Settings
     from agent_state.settings_composer import SettingsComposer
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ def registry_of(settings: Settings) -> Registry:
     identities, credentials = IdentityStore(), CredentialStore()
     key = settings.credential_key
     signer = _signer(settings)
+    if (key is not None or signer is not None) and not settings.opamp_public_url:
+        log.warning("credentials_not_offered", reason="AGENT_STATE_OPAMP_PUBLIC_URL is not set")
     offers = CredentialOffers(
         identities,
         credentials,

@@ -27,10 +27,6 @@ INSERT INTO enrolment_token (tenant_id, id, token_hash, name, created_by, expire
 VALUES ($1, $2, $3, $4, $5, now() + $6::interval, nullif($7::bigint, 0), $8, $9, $10, $11, $12, $13)
 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants
-_VERIFY = f"""
-SELECT {_COLUMNS} FROM enrolment_token
-WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-"""  # noqa: S608 - constants
 _LIST = f"""
 SELECT {_COLUMNS} FROM enrolment_token
 WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
@@ -71,7 +67,7 @@ class EnrolmentToken:
 
 
 class TokenStore:
-    """Makes, checks and revokes enrolment tokens."""
+    """Makes, lists and revokes enrolment tokens; who shows one is judged by admission."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -103,11 +99,6 @@ class TokenStore:
             message = "INSERT … RETURNING returned nothing"
             raise RuntimeError(message)
         return _token_of(row), text
-
-    async def verify(self, token_hash: bytes) -> EnrolmentToken | None:
-        """Tell whose token has this hash; None when nobody's, expired or revoked."""
-        row = await self._pool.fetchrow(_VERIFY, token_hash)
-        return None if row is None else _token_of(row)
 
     async def list(
         self, tenant_id: str, limit: int, offset: int, after: tuple[datetime, str] | None
