@@ -227,3 +227,102 @@ async def test_offers_that_cannot_be_fetched_now_are_dropped() -> None:
     await desk.desk.hear(offer((UID, 0), content=b"").SerializeToString(), "inbox")
 
     assert desk.replies == []
+
+
+def able(desk: Desk, *customs: str) -> FakeTransport:
+    """Connect an agent that takes everything and announces custom capabilities."""
+    socket, transport = desk.agent(capabilities=0x7FFF)
+    words = message(sequence_num=1, capabilities=0x7FFF)
+    words.custom_capabilities.capabilities.extend(customs)
+    socket.data_received(said(words))
+    transport.take()
+    return transport
+
+
+async def test_restart_is_a_message_of_its_own() -> None:
+    """An empty sub-message that is there: 4a 00 behind the uid."""
+    desk = Desk()
+    transport = able(desk)
+
+    await desk.hear(offer((UID, 0), kind=facts_pb2.OFFER_KIND_COMMAND, content=b""))
+
+    assert transport.frames() == [(2, b"\x00\x0a\x10" + UID + b"\x4a\x00")]
+
+
+async def test_components_are_asked_for() -> None:
+    """A flag, for agents that can tell them."""
+    desk = Desk()
+    transport = able(desk)
+    _, other = desk.agent(OTHER, capabilities=1)
+
+    reply = await desk.hear(
+        offer((UID, 0), (OTHER, 0), kind=facts_pb2.OFFER_KIND_REPORT_AVAILABLE_COMPONENTS, content=b"")
+    )
+
+    assert reply is not None
+    assert (reply.accepted, reply.incapable_uids) == (1, OTHER)
+    assert transport.answers() == [opamp.ServerToAgent(instance_uid=UID, flags=2)]
+    assert other.written == b""
+
+
+async def test_custom_message_needs_an_agent_that_announced_it() -> None:
+    """A capability this server has not announced is announced along with it."""
+    desk = Desk()
+    transport = able(desk, "com.example.echo")
+    content = opamp.CustomMessage(capability="com.example.echo", type="t", data=b"\xff").SerializeToString()
+    foreign = opamp.CustomMessage(capability="com.example.other").SerializeToString()
+
+    replies = [
+        await desk.hear(offer((UID, 0), kind=facts_pb2.OFFER_KIND_CUSTOM_MESSAGE, content=body))
+        for body in (content, foreign, b"\xff")
+    ]
+
+    assert [reply and (reply.accepted, reply.incapable_uids) for reply in replies] == [(1, b""), (0, UID), (0, b"")]
+    told = transport.answers()[0]
+    assert told.custom_message.data == b"\xff"
+    assert list(told.custom_capabilities.capabilities) == ["com.example.echo"]
+
+
+async def test_settings_are_cut_to_what_each_agent_takes() -> None:
+    """And kept in no cache: they hold secrets."""
+    desk = Desk()
+    settings = opamp.ConnectionSettingsOffers(hash=HASH)
+    settings.opamp.headers.headers.add(key="Authorization", value="Bearer secret")
+    settings.own_logs.destination_endpoint = "https://x/v1/logs"
+    all_of_it = able(desk)
+    _, logs_only = desk.agent(OTHER, capabilities=opamp.AgentCapabilities_ReportsOwnLogs | 1)
+    _, nothing = desk.agent(b"n" * 16, capabilities=1)
+
+    reply = await desk.hear(
+        offer(
+            (UID, 0),
+            (OTHER, 0),
+            (b"n" * 16, 0),
+            kind=facts_pb2.OFFER_KIND_CONNECTION_SETTINGS,
+            content=settings.SerializeToString(),
+        )
+    )
+
+    assert reply is not None
+    assert (reply.accepted, reply.incapable_uids) == (2, b"n" * 16)
+    assert all_of_it.answers()[0].connection_settings == settings
+    cut = logs_only.answers()[0].connection_settings
+    assert (cut.HasField("opamp"), cut.HasField("own_logs"), cut.hash) == (False, True, HASH)
+    assert nothing.written == b""
+    assert desk.lab.gateway.content.have(HASH) is None
+
+
+async def test_settings_no_agent_takes_any_more_are_not_sent() -> None:
+    """It takes some, but none of these."""
+    desk = Desk()
+    settings = opamp.ConnectionSettingsOffers(hash=HASH)
+    settings.own_traces.destination_endpoint = "https://x/v1/traces"
+    _, transport = desk.agent(capabilities=opamp.AgentCapabilities_ReportsOwnLogs | 1)
+
+    reply = await desk.hear(
+        offer((UID, 0), kind=facts_pb2.OFFER_KIND_CONNECTION_SETTINGS, content=settings.SerializeToString())
+    )
+
+    assert reply is not None
+    assert reply.incapable_uids == UID
+    assert transport.written == b""

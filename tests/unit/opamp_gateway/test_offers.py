@@ -72,3 +72,41 @@ def test_unknown_kinds_are_known_to_be_unknown() -> None:
     """A kind of a later version is not carried."""
     assert offers.knows(offers.CLOSE)
     assert not offers.knows(99)
+
+
+def whole() -> opamp.ConnectionSettingsOffers:
+    """Offer settings of every class."""
+    settings = opamp.ConnectionSettingsOffers(hash=b"s" * 32)
+    settings.opamp.destination_endpoint = "wss://x/v1/opamp"
+    settings.own_metrics.destination_endpoint = "https://x/v1/metrics"
+    settings.own_traces.destination_endpoint = "https://x/v1/traces"
+    settings.own_logs.destination_endpoint = "https://x/v1/logs"
+    settings.other_connections["kafka"].destination_endpoint = "kafka:9092"
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("capability", "member"),
+    [
+        (opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings, "opamp"),
+        (opamp.AgentCapabilities_ReportsOwnMetrics, "own_metrics"),
+        (opamp.AgentCapabilities_ReportsOwnTraces, "own_traces"),
+        (opamp.AgentCapabilities_ReportsOwnLogs, "own_logs"),
+        (opamp.AgentCapabilities_AcceptsOtherConnectionSettings, "other_connections"),
+    ],
+)
+def test_each_member_of_settings_needs_its_capability(capability: int, member: str) -> None:
+    """The rest is left out; the hash still stands for everything in force."""
+    content = offers.fitting(whole().SerializeToString(), capability)
+
+    assert content is not None
+    left = opamp.ConnectionSettingsOffers.FromString(content)
+    assert {field.name for field, _ in left.ListFields()} == {"hash", member}
+
+
+def test_settings_that_fit_are_not_touched_and_those_that_do_not_are_not_offered() -> None:
+    """Byte for byte; and nothing at all rather than an offer of nothing."""
+    content = whole().SerializeToString()
+
+    assert offers.fitting(content, 0xFFFF) is content
+    assert offers.fitting(content, int(opamp.AgentCapabilities_ReportsStatus)) is None

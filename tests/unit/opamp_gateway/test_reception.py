@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gatewaylab.fakes import Lab
+from gatewaylab.fakes import FakeBook, Lab
 from gatewaylab.speech import CAPABILITIES, UID, full, masked, message, said
 from gatewaylab.transport import FakeTransport
 
@@ -314,3 +315,81 @@ async def test_first_message_that_cannot_be_handled_costs_its_own_connection(mon
     assert socket.gone
     assert [opcode for opcode, _ in transport.frames()] == [8]
     assert len(lab.gateway.connections) == 0
+
+
+class LateBook(FakeBook):
+    """A registry other gateways write into; the entry comes with the third look."""
+
+    shared = True
+
+    def __init__(self, memory: Memory | None) -> None:
+        super().__init__()
+        self.memory = memory
+        self.looks = 0
+
+    def look_up(self, tenant_id: str, uid: bytes, done: Callable[[Memory | None], None]) -> None:
+        """Tell what is known by now."""
+        self.looks += 1
+        self.memories[uid] = self.memory if self.looks > 2 else Memory()
+        super().look_up(tenant_id, uid, done)
+
+
+async def look_on(lab: Lab) -> None:
+    """Let the time pass that looks again take."""
+    for _ in range(12):
+        await lab.clock.advance(0.4)
+    await lab.idle()
+
+
+def late(memory: Memory | None) -> tuple[Lab, LateBook]:
+    """Make a gateway whose registry is late."""
+    lab = Lab()
+    book = LateBook(memory)
+    lab.book = lab.gateway.registry = book
+    return lab, book
+
+
+async def test_agent_that_is_quicker_than_the_registry_is_not_asked_for_everything() -> None:
+    """Another gateway has just heard it: what it knows is on its way."""
+    lab, book = late(Memory(sequence_num=4, capabilities=CAPABILITIES, digests=b"d" * 64))
+    socket, transport = lab.open()
+
+    socket.data_received(said(message(sequence_num=5)))
+    await look_on(lab)
+
+    assert (transport.answers()[0].flags, book.looks) == (0, 3)
+
+
+async def test_agent_nobody_knows_is_asked_in_the_end() -> None:
+    """Patience is short."""
+    lab, book = late(Memory())
+    socket, transport = lab.open()
+
+    socket.data_received(said(message(sequence_num=5)))
+    await look_on(lab)
+
+    assert transport.answers()[0].flags == 1
+    assert book.looks == 6
+
+
+@pytest.mark.parametrize("first", [full(sequence_num=5), message(sequence_num=0)])
+async def test_complete_or_very_first_messages_wait_for_nobody(first: opamp.AgentToServer) -> None:
+    """Nothing could come that they need."""
+    lab, book = late(Memory())
+    socket, transport = lab.open()
+
+    socket.data_received(said(first))
+
+    assert len(transport.answers()) == 1
+    assert book.looks == 1
+
+
+async def test_look_again_ends_when_the_registry_is_away() -> None:
+    """Then nothing is known, and the agent is asked."""
+    lab, _ = late(None)
+    socket, transport = lab.open()
+
+    socket.data_received(said(message(sequence_num=5)))
+    await look_on(lab)
+
+    assert transport.answers()[0].flags == 1

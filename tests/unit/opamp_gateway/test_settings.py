@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
+from gatewaylab.authority import Authority
 
 from devstack.nats import MAX_PAYLOAD
 from opamp_gateway.errors import ConfigurationRefused
@@ -79,3 +81,37 @@ def test_largest_fact_fits_in_one_bus_message() -> None:
     assert most + 64 * 1024 < MAX_PAYLOAD
     with pytest.raises(SettingsError):
         settings(MAX_FACT_BYTES=str(MAX_PAYLOAD))
+
+
+def test_door_speaks_tls_with_both_files_or_not_at_all(tmp_path: Path) -> None:
+    """One of them, or one that is none, is said at the start."""
+    certificate, key = (str(path) for path in Authority().door(tmp_path))
+
+    assert settings().door_tls() is None
+    assert settings(TLS_CERTIFICATE_FILE=certificate, TLS_KEY_FILE=key).door_tls() is not None
+    for given in (
+        {"TLS_CERTIFICATE_FILE": certificate},
+        {"TLS_CERTIFICATE_FILE": certificate, "TLS_KEY_FILE": certificate},
+        {"TLS_CERTIFICATE_FILE": certificate, "TLS_KEY_FILE": str(tmp_path / "none")},
+    ):
+        with pytest.raises(ConfigurationRefused, match="TLS"):
+            settings(**given).door_tls()
+
+
+def test_outside_authority_is_read(tmp_path: Path) -> None:
+    """Or its absence told."""
+    file = tmp_path / "ca.pem"
+    file.write_text(Authority().pem)
+
+    assert settings().outside_authority() == b""
+    assert settings(CLIENT_CA_FILE=str(file)).outside_authority() == file.read_bytes()
+    with pytest.raises(ConfigurationRefused, match="CLIENT_CA_FILE"):
+        settings(CLIENT_CA_FILE=str(tmp_path / "none")).outside_authority()
+
+
+def test_forwarded_certificates_need_a_proxy_to_trust() -> None:
+    """A header anybody may send proves nothing."""
+    with pytest.raises(ConfigurationRefused, match="TRUSTED_PROXIES"):
+        settings(CLIENT_CERTIFICATE_HEADER="X-Client-Cert").limits()
+    limits = settings(CLIENT_CERTIFICATE_HEADER="X-Client-Cert", TRUSTED_PROXIES="10.0.0.0/8").limits()
+    assert limits.certificate_header == "x-client-cert"

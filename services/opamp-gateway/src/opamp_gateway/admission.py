@@ -18,7 +18,7 @@ from fleet.events.v1 import facts_pb2
 from opamp_gateway import metrics
 from opamp_gateway.credentials import APPROVED, BARRED
 from opamp_gateway.head import address_of
-from opamp_gateway.offers import CONNECTION_SETTINGS, Offering
+from opamp_gateway.offers import CONNECTION_SETTINGS, Offering, fitting
 from servicekit.errors import ServiceError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -136,8 +136,9 @@ async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: op
     withheld = (reply.approval or APPROVED) != APPROVED
     metrics.ADMISSIONS.labels("withheld" if withheld else "admitted").inc()
     settings: Offering | None = None
-    if reply.connection_settings and not withheld:
-        settings = Offering(CONNECTION_SETTINGS, reply.connection_settings_hash, reply.connection_settings, "")
+    content = fitting(reply.connection_settings, request.capabilities) if reply.connection_settings else None
+    if content is not None and not withheld:
+        settings = Offering(CONNECTION_SETTINGS, reply.connection_settings_hash, content, "")
     labels = tuple(sorted(reply.labels.items())) or credential.labels
     return Admitted(labels, withheld, settings)
 
