@@ -56,13 +56,14 @@ def test_row_that_cannot_be_judged_names_the_test_that_proves_it(tool: ModuleTyp
 
 
 def test_kept_result_is_cut_down(tool: ModuleType, tmp_path: Path) -> None:
-    """Evidence is clipped, and what the register says is not kept twice."""
-    row = {**found("S-001"), "requirement": "long", "seconds": 1.0, "evidence": ["a", "b", "c" * 1000]}
-    tool.keep({"rows": [row]}, tmp_path / "kept.json")
+    """Evidence is kept of failures only, clipped, and what the register says is not kept twice."""
+    more = {"requirement": "long", "seconds": 1.0, "evidence": ["a", "b", "c" * 1000]}
+    tool.keep({"rows": [{**found("S-001"), **more}, {**found("S-002", "fail"), **more}]}, tmp_path / "kept.json")
 
-    kept = json.loads((tmp_path / "kept.json").read_text())["rows"][0]
-    assert set(kept) == {"id", "verdict", "check", "said", "evidence"}
-    assert kept["evidence"] == ["b", "c" * tool.KEPT_CHARACTERS]
+    passed, failed = json.loads((tmp_path / "kept.json").read_text())["rows"]
+    assert set(passed) == {"id", "verdict", "check", "said", "evidence"}
+    assert passed["evidence"] == []
+    assert failed["evidence"] == ["b", "c" * tool.KEPT_CHARACTERS]
 
 
 def test_results_of_another_suite_are_noticed(tool: ModuleType) -> None:
