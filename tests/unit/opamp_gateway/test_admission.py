@@ -16,9 +16,10 @@ from opamp_gateway import facts, frames
 from opamp_gateway.admission import OTHER_AGENT
 from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.errands import Errands
-from opamp_gateway.identity_desk import IdentityDesk, Verdict
+from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Offering
 from opamp_gateway.session import Memory
+from opamp_gateway.shelf import Verdict
 from opamp_gateway.websocket import WebSocket
 from servicekit.errors import ServiceError, Unauthenticated, Unavailable
 

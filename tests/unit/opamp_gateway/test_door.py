@@ -16,8 +16,9 @@ from contracts.ids import format_uid
 from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.door import Door
 from opamp_gateway.errands import Errands
-from opamp_gateway.identity_desk import IdentityDesk, Verdict
+from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.limits import Limits
+from opamp_gateway.shelf import Verdict
 from opamp_gateway.websocket import WebSocket
 from servicekit.clock import FakeClock
 from servicekit.errors import Unauthenticated, Unavailable

@@ -10,9 +10,11 @@ import pytest
 from gatewaylab.speech import OTHER, UID
 
 from opamp_gateway.credentials import Credential, Proof
-from opamp_gateway.identity_desk import AT_ONCE, IdentityDesk, Verdict
+from opamp_gateway.identity_desk import AT_ONCE, IdentityDesk
+from opamp_gateway.shelf import Verdict
 from servicekit.clock import FakeClock
 from servicekit.errors import Unauthenticated, Unavailable
+from world.eventually import wait_until
 
 GOOD, BAD = Proof(token_hash=b"g" * 32), Proof(token_hash=b"b" * 32)
 
@@ -255,3 +257,28 @@ async def test_broken_answer_leaves_nobody_waiting() -> None:
     with pytest.raises(Unavailable):
         await desk.ask(GOOD)
     await desk.close()
+
+
+async def test_verdict_from_before_a_change_is_not_remembered() -> None:
+    """It was under way when somebody was revoked: good for that once at most."""
+    lab = Lab()
+    lab.open.clear()
+    asking = asyncio.ensure_future(lab.desk.ask(GOOD))
+    await wait_until(lambda: lab.asked == 1)
+    lab.desk.forget("acme", ("t-1",), ())
+    lab.open.set()
+
+    assert (await asking).credential_id == "t-1"
+    assert lab.desk.known(GOOD) is None
+
+
+async def test_strangers_do_not_push_out_the_good() -> None:
+    """Refusals have a place of their own."""
+    lab = Lab(remembered=2)
+    lab.shape = Credential("acme", "t", bound_uid=UID)
+    await lab.desk.ask(GOOD)
+    for number in range(5):
+        with pytest.raises(Unauthenticated):
+            await lab.desk.ask(replace(BAD, instance_uid=bytes([number]) * 16))
+
+    assert lab.desk.known(GOOD) is not None

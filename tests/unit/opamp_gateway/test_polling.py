@@ -22,12 +22,13 @@ from opamp_gateway import answers, facts
 from opamp_gateway.bodies import TooLarge, inflate, takes_gzip
 from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.errors import BadMessage
-from opamp_gateway.identity_desk import IdentityDesk, Verdict
+from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.limits import Limits
 from opamp_gateway.offers import COMMAND, REMOTE_CONFIG, REPORT_FULL_STATE, Offering
 from opamp_gateway.poll import Poll
 from opamp_gateway.polling import MEDIA_TYPE, Polling
 from opamp_gateway.session import HTTP, Memory, Session, Step
+from opamp_gateway.shelf import Verdict
 from servicekit.errors import Unavailable
 from world.eventually import wait_until
 

@@ -9,10 +9,11 @@ from gatewaylab.transport import FakeTransport
 from fleet.events.v1 import facts_pb2, identity_pb2
 from opamp_gateway import facts
 from opamp_gateway.credentials import Credential, Proof
-from opamp_gateway.identity_desk import IdentityDesk, Verdict
+from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.poll import Poll
 from opamp_gateway.revocation import Revocations
 from opamp_gateway.session import HTTP, Session
+from opamp_gateway.shelf import Verdict
 from opamp_gateway.websocket import WebSocket
 
 MINE = Credential("default", "c-1", bound_uid=UID)

@@ -8,15 +8,14 @@ token costs one question. A good verdict stays good while agent-state cannot be 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
 from opamp_gateway import metrics
 from opamp_gateway.credentials import BARRED, Credential, Proof
 from opamp_gateway.errands import Errands
+from opamp_gateway.shelf import NEVER, Held, Shelf, Verdict
 from servicekit.errors import ServiceError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -36,30 +35,7 @@ _BATCH_SECONDS = 10.0
 _LINE = 20_000
 """Most proofs that may wait to be asked about."""
 
-_NEVER = float("-inf")
 _AWAY = "credentials cannot be checked just now"
-
-K = TypeVar("K")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What agent-state says of one proof."""
-
-    credential: Credential | None = None
-    """None = not let in."""
-
-    refusal: str = ""
-    """The sentence for whoever is not let in."""
-
-    cache_seconds: float = 0.0
-    """How long it may be used; 0 = once."""
-
-
-@dataclass(slots=True)
-class _Held:
-    verdict: Verdict
-    until: float
 
 
 class IdentityDesk:
@@ -89,9 +65,10 @@ class IdentityDesk:
         self._clock = clock
         self._good_seconds = good_seconds
         self._bad_seconds = bad_seconds
-        self._remembered = remembered
-        self._general: OrderedDict[bytes, _Held] = OrderedDict()
-        self._particular: OrderedDict[Proof, _Held] = OrderedDict()
+        self._general: Shelf[bytes] = Shelf(remembered)
+        self._particular: Shelf[Proof] = Shelf(remembered)
+        self._refused: Shelf[Proof] = Shelf(remembered)
+        self._changes = 0
         self._under_way: dict[Proof, asyncio.Future[Verdict | None]] = {}
         self._scouts: dict[bytes, asyncio.Future[Verdict | None]] = {}
         self._waiting: list[Proof] = []
@@ -100,10 +77,8 @@ class IdentityDesk:
 
     def known(self, proof: Proof) -> Credential | None:
         """Return whom *proof* lets in if that is known for certain; None = ask."""
-        held = self._find(proof)
-        if held is None or held.until < self._clock.monotonic():
-            return None
-        credential = held.verdict.credential
+        held = self._fresh(proof)
+        credential = None if held is None else held.verdict.credential
         return None if credential is None or self._expired(credential) else credential
 
     async def ask(self, proof: Proof) -> Credential:
@@ -134,43 +109,46 @@ class IdentityDesk:
         serve while nobody can be asked, unless their own token is named. If nothing is named, something has changed
         for the whole tenant, and every verdict is asked for again.
         """
-        everything = not credential_ids and not uids
-        for secret, held in list(self._general.items()):
-            credential = held.verdict.credential
-            if credential is not None and credential.credential_id in credential_ids:
-                del self._general[secret]
-            elif credential is None or credential.tenant_id == tenant_id:
-                held.until = _NEVER
-        for proof, held in list(self._particular.items()):
-            credential = held.verdict.credential
-            if everything:
-                if credential is None or credential.tenant_id == tenant_id:
-                    held.until = _NEVER
-            elif (
-                credential is None
-                or credential.credential_id in credential_ids
-                or proof.instance_uid in uids
-                or credential.bound_uid in uids
-            ):
-                del self._particular[proof]
+        self._changes += 1
+        self._refused.clear()
+        for secret in self._general.about(credential_ids):
+            self._general.drop(secret)
+        shelves: tuple[Shelf[bytes] | Shelf[Proof], ...] = (self._general,)
+        if credential_ids or uids:
+            for proof in self._particular.about((*credential_ids, *uids)):
+                self._particular.drop(proof)
+        else:
+            shelves = (self._general, self._particular)
+        for shelf in shelves:
+            for held in shelf.all():
+                if held.verdict.credential is not None and held.verdict.credential.tenant_id == tenant_id:
+                    held.until = NEVER
 
     def doubt(self, credential_id: str) -> None:
         """Ask again whom a credential lets in: one of those it let in was turned away just now."""
-        for shelf in (self._general, self._particular):
-            for held in shelf.values():
-                if held.verdict.credential is not None and held.verdict.credential.credential_id == credential_id:
-                    held.until = _NEVER
+        for secret in self._general.about((credential_id,)):
+            self._expire(self._general.get(secret))
+        for proof in self._particular.about((credential_id,)):
+            self._expire(self._particular.get(proof))
+
+    @staticmethod
+    def _expire(held: Held | None) -> None:
+        if held is not None:
+            held.until = NEVER
 
     async def close(self) -> None:
         """End what is under way."""
         await self._errands.close()
 
-    def _find(self, proof: Proof) -> _Held | None:
+    def _find(self, proof: Proof) -> Held | None:
         return self._particular.get(proof) or self._general.get(proof.secret)
 
-    def _fresh(self, proof: Proof) -> _Held | None:
-        held = self._find(proof)
-        return held if held is not None and held.until >= self._clock.monotonic() else None
+    def _fresh(self, proof: Proof) -> Held | None:
+        now = self._clock.monotonic()
+        for held in (self._refused.get(proof), self._find(proof)):
+            if held is not None and held.until >= now:
+                return held
+        return None
 
     def _admit(self, verdict: Verdict) -> Credential:
         credential = verdict.credential
@@ -204,6 +182,7 @@ class IdentityDesk:
         proofs: list[Proof] = []
         verdicts: Sequence[Verdict] = ()
         away = "no answer"
+        changes = self._changes
         try:
             await asyncio.sleep(0)
             proofs, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
@@ -218,7 +197,10 @@ class IdentityDesk:
                 self._unanswered(proofs, away)
             else:
                 for proof, verdict in zip(proofs, verdicts, strict=True):
-                    self._remember(proof, verdict)
+                    metrics.TOKENS.labels("refused" if verdict.credential is None else "accepted").inc()
+                    if self._changes == changes:
+                        # Otherwise it may be from before the change: good for this once, and not remembered.
+                        self._remember(proof, verdict)
                     self._answer(proof, verdict)
             if self._waiting:
                 self._start()
@@ -244,27 +226,23 @@ class IdentityDesk:
 
     def _remember(self, proof: Proof, verdict: Verdict) -> None:
         credential = verdict.credential
-        metrics.TOKENS.labels("refused" if credential is None else "accepted").inc()
         now = self._clock.monotonic()
         if credential is None:
-            self._put(self._particular, proof, _Held(verdict, now + self._bad_seconds))
+            self._particular.drop(proof)
+            self._refused.put(proof, Held(verdict, now + self._bad_seconds))
             return
+        self._refused.drop(proof)
         if not verdict.cache_seconds:
-            self._particular.pop(proof, None)
+            self._particular.drop(proof)
             return
-        held = _Held(verdict, now + min(verdict.cache_seconds, self._good_seconds))
+        held = Held(verdict, now + min(verdict.cache_seconds, self._good_seconds))
         if credential.is_general:
-            self._particular.pop(proof, None)
-            self._put(self._general, proof.secret, held)
+            self._particular.drop(proof)
+            self._general.put(proof.secret, held, (credential.credential_id,))
         else:
-            self._general.pop(proof.secret, None)
-            self._put(self._particular, proof, held)
-
-    def _put(self, shelf: OrderedDict[K, _Held], key: K, held: _Held) -> None:
-        shelf[key] = held
-        shelf.move_to_end(key)
-        while len(shelf) > self._remembered:
-            shelf.popitem(last=False)
+            self._general.drop(proof.secret)
+            names = (credential.credential_id, proof.instance_uid, credential.bound_uid)
+            self._particular.put(proof, held, names)
 
     def _expired(self, credential: Credential) -> bool:
         return bool(credential.expires_at) and self._clock.now().timestamp() >= credential.expires_at

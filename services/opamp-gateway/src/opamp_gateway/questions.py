@@ -8,7 +8,7 @@ from contracts import subjects
 from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import identity_pb2 as identity
 from opamp_gateway.credentials import APPROVED, Credential
-from opamp_gateway.identity_desk import Verdict
+from opamp_gateway.shelf import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
