@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.ids import AgentUid
-from opampctl.simulate.certificates import make_request, tls_context
+from opampctl.simulate.certificates import make_request, renewal_time, tls_context
 from opampctl.simulate.terms import Terms
 
 if TYPE_CHECKING:
@@ -61,3 +61,12 @@ def test_a_context_holds_the_certificate_and_leaves_no_key_behind(
     assert careless.verify_mode is ssl.CERT_NONE
     assert len(own.get_ca_certs()) >= 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_is_renewed_after_two_thirds_of_its_life() -> None:
+    """A day's certificate after sixteen hours; what is no certificate never."""
+    certificate = self_signed(make_request(UID)[0])
+    begin = x509.load_pem_x509_certificate(certificate.encode()).not_valid_before_utc.timestamp()
+
+    assert renewal_time(certificate) == begin + 16 * 3600
+    assert renewal_time("CERT") == float("inf")

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 
 from opamp.v1 import opamp_pb2 as opamp
+from opampctl.simulate import extras as module
 from opampctl.simulate.agent import CAPABILITIES, Reaction, SimulatedAgent
 from opampctl.simulate.extras import COMPONENTS, MAX_ECHOES
 from opampctl.simulate.options import FleetOptions
@@ -164,6 +165,24 @@ def test_components_are_a_hash_until_asked_for() -> None:
     assert (first.hash, len(first.components)) == (COMPONENTS.hash, 0)
     assert details == COMPONENTS
     assert not agent.has_news
+
+
+def test_a_certificate_is_renewed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once when it is due, again only if nothing came of it; agents without one ask for none."""
+    monkeypatch.setattr(module, "renewal_time", lambda _certificate: 1000.0)
+    agent = make_agent(csr=True)
+    said(agent)
+    assert agent.extras is not None
+    asked = []
+    agent.extras.renew_if_due(agent.uid, 5000.0)
+    asked.append(agent.has_news)
+
+    agent.extras.slots.current = Terms(certificate="CERT", private_key="KEY")
+    for now in (999.0, 1000.0, 1001.0, 1001.0 + module.ASK_AGAIN_SECONDS):
+        agent.extras.renew_if_due(agent.uid, now)
+        asked.append(said(agent).HasField("connection_settings_request"))
+
+    assert asked == [False, False, True, False, True]
 
 
 def test_a_certificate_is_asked_for_once_the_server_takes_requests() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 import tempfile
@@ -35,6 +36,16 @@ def make_request(uid: AgentUid) -> tuple[str, bytes]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
     return pem, request.public_bytes(serialization.Encoding.PEM)
+
+
+def renewal_time(certificate: str) -> float:
+    """Tell when two thirds of a certificate's life are over, in Unix seconds; never, if it is none."""
+    try:
+        leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
+    except ValueError:
+        return math.inf
+    begin, end = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+    return begin + (end - begin) * 2 / 3
 
 
 def tls_context(terms: Terms, *, ca_file: str | None, verify: bool) -> ssl.SSLContext:

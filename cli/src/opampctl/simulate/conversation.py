@@ -167,6 +167,8 @@ class Conversation(ABC):
 
     def _beat_now(self) -> None:
         self._beat_timer = None
+        if self.agent.extras is not None:
+            self.agent.extras.renew_if_due(self.agent.uid, time.time())
         self.beat()
 
     def _retry(self) -> None:

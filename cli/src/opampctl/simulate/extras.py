@@ -15,7 +15,7 @@ import orjson
 
 from opamp.v1 import anyvalue_pb2
 from opamp.v1 import opamp_pb2 as opamp
-from opampctl.simulate.certificates import make_request
+from opampctl.simulate.certificates import make_request, renewal_time
 from opampctl.simulate.slots import UNSET, Slots
 from opampctl.simulate.terms import Terms, first_terms
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_ECHOES = 64
 """Answers that may wait; a flood is answered in part."""
+
+ASK_AGAIN_SECONDS = 300.0
+"""How long a request for a certificate may go unanswered."""
 
 _SETTINGS = (
     opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
@@ -82,7 +85,18 @@ class Extras:
         tls: The TLS context of the terms it was made for; see certificates.tls_context.
     """
 
-    __slots__ = ("_details", "_echoes", "_key", "_options", "_path", "_request", "heard", "slots", "tls")
+    __slots__ = (
+        "_details",
+        "_echoes",
+        "_key",
+        "_options",
+        "_path",
+        "_renewal",
+        "_request",
+        "heard",
+        "slots",
+        "tls",
+    )
 
     def __init__(self, options: FleetOptions, index: int) -> None:
         self._options = options
@@ -92,6 +106,7 @@ class Extras:
         self._details = False
         self._request = b""
         self._key = ""
+        self._renewal: tuple[str, float] = ("", 0.0)
         self.heard = 0
         self.tls: tuple[Terms, ssl.SSLContext] | None = None
 
@@ -103,6 +118,17 @@ class Extras:
     def request_certificate(self, uid: AgentUid) -> None:
         """Make a key and ask for a certificate with the next message."""
         self._key, self._request = make_request(uid)
+
+    def renew_if_due(self, uid: AgentUid, now: float) -> None:
+        """Ask for a new certificate once two thirds of the present one's life are over; again if nothing came of it."""
+        certificate = self.slots.current.certificate
+        if not certificate or not self._options.csr:
+            return
+        if self._renewal[0] != certificate:
+            self._renewal = (certificate, renewal_time(certificate))
+        if now >= self._renewal[1]:
+            self._renewal = (certificate, now + ASK_AGAIN_SECONDS)
+            self.request_certificate(uid)
 
     def fill(self, message: opamp.AgentToServer, *, everything: bool) -> None:
         """Put what is news, or everything, into *message*; one custom message at a time (OpAMP has room for one)."""
