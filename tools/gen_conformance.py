@@ -83,7 +83,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def keep(result: dict[str, Any], path: Path) -> None:
-    """Write a run's result with the evidence of failures only: what passed differs in nothing but uids from run to run."""
+    """Write a run's result with the evidence of failures only: what passed differs in uids only."""
     rows = [
         {
             "id": row["id"],

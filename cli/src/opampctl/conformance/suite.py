@@ -167,11 +167,19 @@ class Suite:
         return Result(row, Verdict.PASS, invariant.name, f"held of {len(judged)} messages", shown)
 
     async def _forget_agents(self) -> None:
-        for uid in sorted(self._agents):
-            try:
-                await self._options.stimulus.do("forget_agent", instance_uid=uid)
-            except NotApplicable:
-                return
+        """Leave the server as it was, if it can be asked to; the first refusal ends it."""
+        left = sorted(self._agents)
+
+        async def forget() -> None:
+            while left:
+                try:
+                    await self._options.stimulus.do("forget_agent", instance_uid=left.pop())
+                except NotApplicable:
+                    left.clear()
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._options.at_once):
+                tasks.create_task(forget())
 
 
 async def _plainly(check: Check, probe: Probe) -> None:

@@ -46,7 +46,11 @@ def test_client_frame_is_masked_and_marked() -> None:
     assert data == b"\x00\x83\x01\x01\x01\x01" + b"`cb"
 
 
-@pytest.mark.parametrize("data", [frame(BINARY, b"masked"), b"\xc2\x00", b"\x09\x00", b"\x89\x7e\x00\x80" + bytes(128)])
+@pytest.mark.parametrize(
+    "data",
+    [frame(BINARY, b"masked", mask=b"abcd"), b"\xc2\x00", b"\x09\x00", b"\x89\x7e\x00\x80" + bytes(128)],
+    ids=["masked", "reserved-bit", "control-in-pieces", "control-too-long"],
+)
 def test_what_a_server_must_not_send_is_seen(data: bytes) -> None:
     """A mask, a reserved bit, a control frame in pieces and one too long are violations."""
     with pytest.raises(FrameError):
