@@ -384,6 +384,18 @@ async def test_complete_or_very_first_messages_wait_for_nobody(first: opamp.Agen
     assert book.looks == 1
 
 
+async def test_agent_of_a_gateway_that_died_does_not_wait_long() -> None:
+    """How far it counted there is not written any more."""
+    lab, book = late(Memory("gw-test", 1, WEBSOCKET, 0, 1, CAPABILITIES, b"d" * 64))
+    socket, transport = lab.open()
+
+    socket.data_received(said(message(sequence_num=9)))
+    await look_on(lab)
+
+    assert transport.answers()[0].flags == 1
+    assert book.looks == 4
+
+
 async def test_look_again_ends_when_the_registry_is_away() -> None:
     """Then nothing is known, and the agent is asked."""
     lab, _ = late(None)

@@ -35,6 +35,9 @@ log = structlog.get_logger()
 LOOKS = (0.02, 0.04, 0.08, 0.16, 0.32)
 """Pauses between looks for what another gateway is about to write."""
 
+_LOOKS_AT_HELD = 3
+"""As many are enough for an agent whose last connection was not closed in order: a gateway died, or a line."""
+
 _NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
 """Kinds of error that mean no, and not: later."""
 
@@ -128,10 +131,13 @@ async def _look_again(gateway: Gateway, newcomer: Newcomer, message: opamp.Agent
     """
     memory: Memory | None = None
     with _sending_off(newcomer, message.instance_uid):
-        for pause in LOOKS:
+        for number, pause in enumerate(LOOKS, 1):
             await gateway.clock.sleep(pause)
             memory = await ask(gateway.registry, newcomer.credential.tenant_id, message.instance_uid)
             if newcomer.gone or memory is None or not _may_come(gateway, memory, message):
+                break
+            if number >= _LOOKS_AT_HELD and _is_held_by_a_socket(memory):
+                # A socket held it to the last: how far it counted is written when a socket closes, or never.
                 break
     if not newcomer.gone:
         _proceed(gateway, newcomer, memory or Memory(), message)
@@ -155,6 +161,10 @@ def _may_come(gateway: Gateway, memory: Memory, message: opamp.AgentToServer) ->
     if gateway.renamed.first_of(message.instance_uid) != message.instance_uid:
         return False
     return memory.sequence_num is None or message.sequence_num != memory.sequence_num + 1 or not memory.described
+
+
+def _is_held_by_a_socket(memory: Memory) -> bool:
+    return memory.transport == WEBSOCKET and bool(memory.gateway_id) and memory.described
 
 
 def _is_elsewhere(gateway: Gateway, memory: Memory) -> bool:
