@@ -408,7 +408,6 @@ def named(text: str) -> x509.Name:
 
 @pytest.fixture
 async def running(platform: Platform) -> Platform:
-    """Give the file's platform; ephemeral agents are looked for often, and verdicts soon asked anew."""
-    settings = {"AGENT_STATE_IDENTITY_UPKEEP_SECONDS": "1", "AGENT_STATE_VERDICT_SECONDS": "2"}
-    await platform.start(settings=settings)
+    """Give the file's platform; ephemeral agents are looked for often."""
+    await platform.start(settings={"AGENT_STATE_IDENTITY_UPKEEP_SECONDS": "1"})
     return platform

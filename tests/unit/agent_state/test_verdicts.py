@@ -116,6 +116,7 @@ def test_verdicts_end_with_what_they_are_about() -> None:
     assert judged(BY_TOKEN, token(expires_at=SOON)).cache_seconds == 7
     assert judged(BY_TOKEN, Found(credential=replace(OWN, expires_at=SOON))).cache_seconds == 7
     assert judged(BY_TOKEN, token()).cache_seconds == 30
+    assert judged(BY_TOKEN, token(max_uses=3)).cache_seconds == 0, "the next knock may find it used up"
 
 
 def test_an_own_credential_is_bound() -> None:

@@ -156,8 +156,8 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
             or found.approval == PENDING
             or found.has_barred
         ),
-        # Of a token that is used up the next knock may be another agent's.
-        cache_seconds=0 if closed else _until(token.expires_at, now, cache_seconds),
+        # Whether a counted token still has a use left changes with every knock, and each is asked about anyway.
+        cache_seconds=0 if closed or token.rules.max_uses else _until(token.expires_at, now, cache_seconds),
         labels=token.rules.labels,
         approval=found.approval or (PENDING if token.rules.requires_approval else APPROVED),
     )
