@@ -13,6 +13,7 @@ from gatewaylab.speech import CAPABILITIES, OTHER, UID, answer, full, message
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 
 from contracts import registry as names
 from contracts import streams, subjects
@@ -380,3 +381,36 @@ async def test_storm_takes_few_questions(world: World) -> None:
         assert len(epochs) == 200
         await asyncio.gather(*(socket.close() for socket in sockets))
         assert CAPABILITIES
+
+
+async def test_client_that_compresses_is_served(world: World) -> None:
+    """A library's permessage-deflate, both ways, with whatever window it asks for."""
+    content = opamp.AgentRemoteConfig(config_hash=HASH)
+    content.config.config_map["config.yaml"].body = b"receivers: {}\n" * 1000
+    for server_bits in (None, 9):
+        factory = ClientPerMessageDeflateFactory(server_max_window_bits=server_bits)
+        async with (
+            world.gateway() as running,
+            connect(
+                running.url,
+                additional_headers=BEARER,
+                compression=None,
+                extensions=[factory],
+                ping_interval=None,
+            ) as socket,
+        ):
+            assert [type(one) for one in socket.protocol.extensions] == [PerMessageDeflate]
+            assert (await say(socket, full())).capabilities
+            assert (await say(socket, message(sequence_num=1))).flags == 0
+            await world.offer(running, config_offer(content=content.SerializeToString()))
+            assert (await hear(socket)).remote_config == content
+
+
+async def test_compression_can_be_declined(world: World) -> None:
+    """By a setting; the client goes on without."""
+    async with (
+        world.gateway(COMPRESSION="false") as running,
+        connect(running.url, additional_headers=BEARER, ping_interval=None) as socket,
+    ):
+        assert socket.protocol.extensions == []
+        assert (await say(socket, full())).capabilities

@@ -13,14 +13,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 from gatewaylab.fakes import Lab
-from gatewaylab.speech import OTHER, UID, answer, full, masked, message, said
+from gatewaylab.speech import CAPABILITIES, OTHER, UID, answer, full, masked, message, said
 
 from contracts.ids import format_uid
+from fleet.api.v1 import identity_pb2 as identity
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import answers, facts
 from opamp_gateway.bodies import TooLarge, inflate, takes_gzip
 from opamp_gateway.credentials import Credential, Proof
+from opamp_gateway.errands import Errands
 from opamp_gateway.errors import BadMessage
 from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.limits import Limits
@@ -29,7 +31,7 @@ from opamp_gateway.poll import Poll
 from opamp_gateway.polling import MEDIA_TYPE, Polling
 from opamp_gateway.session import HTTP, Memory, Session, Step
 from opamp_gateway.shelf import Verdict
-from servicekit.errors import Unavailable
+from servicekit.errors import Invalid, Unavailable
 from world.eventually import wait_until
 
 
@@ -620,3 +622,57 @@ async def test_answer_over_the_limit_is_not_sent() -> None:
     """500 and a record: half an answer is no answer."""
     async with client(Lab(Limits(max_answer_bytes=10))) as agent:
         assert (await agent.post(full().SerializeToString()))[0] == 500
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_certificate_comes_with_the_answer_to_a_poll(*, first: bool) -> None:
+    """With the first and with any later one; what else waits goes along, unless the answer is an error."""
+    takes = CAPABILITIES | opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
+    offers = opamp.ConnectionSettingsOffers(hash=b"c" * 32)
+    offers.opamp.certificate.cert = b"-----BEGIN"
+    refuse = False
+
+    async def certify(_: identity.RequestCertificateRequest) -> identity.RequestCertificateReply:
+        if refuse:
+            raise Invalid("the key is too small")
+        return identity.RequestCertificateReply(
+            connection_settings=offers.SerializeToString(), connection_settings_hash=offers.hash
+        )
+
+    lab = Lab()
+    lab.gateway.certify = certify
+    async with client(lab) as agent:
+        said = full()
+        said.capabilities = takes
+        if not first:
+            await agent.say(said)
+            said = message(sequence_num=1, capabilities=takes)
+            poll_of(lab).deliver(Offering(REMOTE_CONFIG, b"h", b"", "o1"))
+        said.connection_settings_request.opamp.certificate_request.csr = b"-----BEGIN"
+
+        told = await agent.say(said)
+        refuse = True
+        again = message(sequence_num=said.sequence_num + 1, capabilities=takes)
+        again.connection_settings_request.opamp.certificate_request.csr = b"-----BEGIN"
+        refused = await agent.say(again)
+
+        assert told.connection_settings.opamp.certificate.cert == b"-----BEGIN"
+        assert told.HasField("remote_config") is not first
+        assert refused.error_response.error_message == "the key is too small"
+        assert not refused.HasField("connection_settings")
+
+
+async def test_certificate_for_a_first_poll_is_put_off_when_too_much_is_asked() -> None:
+    """Unavailable in the body."""
+    lab = Lab()
+
+    async def certify(_: identity.RequestCertificateRequest) -> identity.RequestCertificateReply:
+        raise AssertionError
+
+    lab.gateway.certify = certify
+    lab.gateway.errands = Errands(limit=0)
+    async with client(lab) as agent:
+        said = full()
+        said.connection_settings_request.opamp.certificate_request.csr = b"-----BEGIN"
+
+        assert (await agent.say(said)).error_response.type == opamp.ServerErrorResponseType_Unavailable
