@@ -15,6 +15,7 @@ from opamp_gateway.revocation import Revocations
 from opamp_gateway.session import HTTP, Session
 from opamp_gateway.shelf import Verdict
 from opamp_gateway.websocket import WebSocket
+from servicekit.errors import Unavailable
 
 MINE = Credential("default", "c-1", bound_uid=UID)
 
@@ -91,6 +92,27 @@ async def test_change_without_close_only_drops_verdicts() -> None:
 
     assert not socket.gone
     assert lab.gateway.tokens.known(proof) is None
+
+
+async def test_bus_that_was_away_makes_everything_doubtful() -> None:
+    """What it said meanwhile was missed: whoever knocks is asked about, and who cannot be asked about gets in."""
+    lab = Lab()
+    away = False
+
+    async def authenticate(proofs: list[Proof]) -> list[Verdict]:
+        if away:
+            raise Unavailable("away")
+        return [Verdict(MINE, cache_seconds=60)] * len(proofs)
+
+    lab.gateway.tokens = IdentityDesk(authenticate, lab.clock, good_seconds=60, bad_seconds=5)  # type: ignore[arg-type]
+    proof = Proof(token_hash=b"t" * 32)
+    await lab.gateway.tokens.ask(proof)
+
+    await Revocations(lab.gateway).start_over()
+
+    assert lab.gateway.tokens.known(proof) is None
+    away = True
+    assert await lab.gateway.tokens.ask(proof) == MINE
 
 
 async def test_nonsense_is_dropped() -> None:

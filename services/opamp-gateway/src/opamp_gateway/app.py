@@ -216,6 +216,7 @@ async def _listen(bus: Bus, gateway: Gateway, stream: StreamWatch, announce: Cal
     await bus.subscribe(subjects.OFFER_ALL, on_offer)
     await bus.subscribe(subjects.RESYNC, on_resync)
     await bus.subscribe(subjects.IDENTITY, on_identity)
+    bus.on_reconnect(revocations.start_over)
 
 
 def _start(room: Room, gateway: Gateway, registry: Registry) -> None:

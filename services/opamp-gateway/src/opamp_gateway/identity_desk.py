@@ -124,6 +124,14 @@ class IdentityDesk:
                 if held.verdict.credential is not None and held.verdict.credential.tenant_id == tenant_id:
                     held.until = NEVER
 
+    def doubt_all(self) -> None:
+        """Ask again about everybody; who is good serves on while nobody can be asked."""
+        self._changes += 1
+        self._refused.clear()
+        for shelf in (self._general, self._particular):
+            for held in shelf.all():
+                held.until = NEVER
+
     def doubt(self, credential_id: str) -> None:
         """Ask again whom a credential lets in: one of those it let in was turned away just now."""
         for secret in self._general.about((credential_id,)):

@@ -41,6 +41,12 @@ class Revocations:
             if ended:
                 log.info("connections_ended", connections=ended, reason=change.reason)
 
+    async def start_over(self) -> None:
+        """Believe nothing that is remembered: the bus was away, and what it said meanwhile was missed."""
+        self._gateway.refusals.clear()
+        if self._gateway.tokens is not None:
+            self._gateway.tokens.doubt_all()
+
     def _end(self, tenant_id: str, credential_ids: frozenset[str], uids: frozenset[bytes], reason: str) -> int:
         gateway = self._gateway
         ended = 0
