@@ -11,9 +11,10 @@ from gatewaylab.speech import CAPABILITIES, UID, full
 from redis.asyncio import Redis
 
 from contracts import registry as names
+from opamp_gateway.entries import may_adopt, memory_of
 from opamp_gateway.facts import Fact
 from opamp_gateway.messages import NOTHING
-from opamp_gateway.registry import NoRegistry, Registry, ask, may_adopt, memory_of
+from opamp_gateway.registry import NoRegistry, Registry, ask
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 from servicekit.cache import connect_redis
 from servicekit.clock import SystemClock

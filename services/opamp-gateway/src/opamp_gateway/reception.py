@@ -15,8 +15,9 @@ import structlog
 
 from contracts.ids import format_uid
 from opamp_gateway import admission, answers, metrics
+from opamp_gateway.entries import may_adopt
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
-from opamp_gateway.registry import ask, may_adopt
+from opamp_gateway.registry import ask
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
 from servicekit.errors import Kind, ServiceError
 

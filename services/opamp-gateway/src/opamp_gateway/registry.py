@@ -9,19 +9,34 @@ gathered and go in pipelines.
 from __future__ import annotations
 
 import asyncio
-import struct
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from contracts import registry as names
 from opamp_gateway import metrics
-from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, STATUS, shared
-from opamp_gateway.session import HTTP, Memory
+from opamp_gateway.entries import (
+    CAPABILITIES,
+    CREDENTIAL,
+    CUSTOMS,
+    GATEWAY,
+    REPORTED,
+    SEQUENCE_NUM,
+    SLOT_FIELDS,
+    TRANSPORT,
+    WRITE,
+    Update,
+    lines,
+    memory_of,
+    newest,
+    number_of,
+)
+from opamp_gateway.messages import CUSTOM, DIGEST, STATUS
+from opamp_gateway.session import Memory
 from servicekit.cache import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from redis.asyncio import Redis
 
@@ -31,19 +46,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-REPORTED = b"reported"
-"""Raw hash of the remote config the agent last reported on; written and read by gateways only."""
-
-CUSTOMS = b"customs"
-"""Custom capabilities the agent announced, one a line; written and read by gateways only."""
-
-CREDENTIAL = b"credential"
-"""Id of what let the agent in; a poll that shows another is a connection of its own."""
-
-_SLOT_FIELDS = tuple(f"{names.DIGEST_PREFIX}{name}".encode() for name in SLOTS)
-_GATEWAY, _TRANSPORT = names.GATEWAY.encode(), names.TRANSPORT.encode()
-_SEQUENCE_NUM, _CAPABILITIES = names.SEQUENCE_NUM.encode(), names.CAPABILITIES.encode()
-_EPOCH, _TURN, _DESIRED = names.EPOCH.encode(), names.TURN.encode(), names.DESIRED.encode()
 _AT_ONCE = 200
 _GATHER_SECONDS = 0.01
 """Writes wait this long, so that all that is new of an agent goes in one."""
@@ -54,43 +56,7 @@ _READ_SECONDS = 0.5
 _AWAY_SECONDS = 1.0
 """After a failure Redis is left alone this long, and everything is a miss at once."""
 
-_HEAD = struct.Struct(">QIB")
-_LENGTH = struct.Struct(">H")
 _QUEUE_LIMIT = 100_000
-
-WRITE = """
-local ttl = ARGV[1]
-local refused, displaced = {}, {}
-for i, key in ipairs(KEYS) do
-  local blob = ARGV[i + 1]
-  local my_epoch, my_turn, release, at = struct.unpack('>I8I4B', blob)
-  local known = redis.call('HMGET', key, 'epoch', 'turn', 'gateway', 'transport')
-  local epoch, turn = tonumber(known[1] or '0') or 0, tonumber(known[2] or '0') or 0
-  if epoch < my_epoch or (epoch == my_epoch and turn <= my_turn) then
-    local fields = {'epoch', string.format('%.0f', my_epoch), 'turn', string.format('%.0f', my_turn)}
-    while at <= #blob do
-      fields[#fields + 1], at = struct.unpack('>I2c0', blob, at)
-    end
-    for place = 5, #fields, 2 do
-      if fields[place] == 'gateway' and known[3] and known[3] ~= fields[place + 1] and known[4] == '1' then
-        displaced[#displaced + 1] = {i, known[3], known[1]}
-      end
-    end
-    redis.call('HSET', key, unpack(fields))
-    if release == 1 then redis.call('HDEL', key, 'gateway') end
-    redis.call('EXPIRE', key, ttl)
-  else
-    refused[#refused + 1] = i
-  end
-end
-return {refused, displaced}
-"""
-"""
-KEYS: entries. ARGV: time to live, then one packed update for each entry (see _Update.pack).
-
-Returns the places, from 1, of those that were refused for a higher (epoch, turn); and place, gateway and epoch of
-those that took an agent over from a socket of another gateway.
-"""
 
 
 class Book(Protocol):
@@ -157,27 +123,6 @@ class NoRegistry:
         """Do nothing."""
 
 
-class _Update:
-    """What is to be written for one agent; later writes of the same session merge into it."""
-
-    __slots__ = ("epoch", "fields", "release", "tenant_id", "turn", "uid")
-
-    def __init__(self, session: Speaker) -> None:
-        self.tenant_id = session.tenant_id
-        self.uid = session.uid
-        self.epoch = session.epoch
-        self.turn = session.turn
-        self.fields: dict[bytes, bytes] = {}
-        self.release = False
-
-    def pack(self) -> bytes:
-        """Write it as one argument of the script: many small arguments cost more than all the rest."""
-        parts = [_HEAD.pack(self.epoch, self.turn, self.release)]
-        for name, value in self.fields.items():
-            parts += (_LENGTH.pack(len(name)), name, _LENGTH.pack(len(value)), value)
-        return b"".join(parts)
-
-
 class Registry:
     """
     The Redis registry of one gateway.
@@ -218,8 +163,8 @@ class Registry:
         self._on_displaced = on_displaced
         self._script = redis.register_script(WRITE)
         self._asked: list[tuple[str, Callable[[Memory | None], None]]] = []
-        self._updates: dict[str, _Update] = {}
-        self._under_way: dict[str, _Update] = {}
+        self._updates: dict[str, Update] = {}
+        self._under_way: dict[str, Update] = {}
         """Updates Redis has not acknowledged yet."""
 
         self._ask_wake = asyncio.Event()
@@ -237,8 +182,8 @@ class Registry:
         update = self._update(session)
         if update is not None:
             update.release = False
-            update.fields[_GATEWAY] = self._gateway_id.encode()
-            update.fields[_TRANSPORT] = b"%d" % session.transport
+            update.fields[GATEWAY] = self._gateway_id.encode()
+            update.fields[TRANSPORT] = b"%d" % session.transport
             update.fields[CREDENTIAL] = session.credential_id.encode()
             self._note(update, session)
 
@@ -255,9 +200,9 @@ class Registry:
                 update = self._update(fact.session)
                 if update is not None:
                     for slot, digest in fact.slots:
-                        update.fields[_SLOT_FIELDS[slot]] = digest
+                        update.fields[SLOT_FIELDS[slot]] = digest
                         if slot == CUSTOM:
-                            update.fields[CUSTOMS] = _lines(fact.session.customs)
+                            update.fields[CUSTOMS] = lines(fact.session.customs)
                         elif slot == STATUS:
                             update.fields[REPORTED] = fact.session.reported_hash
 
@@ -265,25 +210,25 @@ class Registry:
         """Drop the digests: an empty one is read as unknown."""
         update = self._update(session)
         if update is not None:
-            update.fields.update(dict.fromkeys((*_SLOT_FIELDS, CUSTOMS), b""))
+            update.fields.update(dict.fromkeys((*SLOT_FIELDS, CUSTOMS), b""))
 
     def announce(self, session: Session, *, digests: bool) -> None:
         """Write the whole entry again, after the registry was lost."""
         self.claim(session)
         update = self._update(session)
         if update is not None and digests:
-            for slot, name in enumerate(_SLOT_FIELDS):
+            for slot, name in enumerate(SLOT_FIELDS):
                 digest = session.digests[slot * DIGEST : (slot + 1) * DIGEST]
                 if any(digest):
                     update.fields[name] = digest
-            update.fields[CUSTOMS] = _lines(session.customs)
+            update.fields[CUSTOMS] = lines(session.customs)
 
     def release(self, session: Session) -> None:
         """Write that *session* is over and how far its agent counted."""
         update = self._update(session)
         if update is not None:
             self._note(update, session)
-            update.fields.pop(_GATEWAY, None)
+            update.fields.pop(GATEWAY, None)
             update.release = True
 
     async def alive(self, gateway_id: str) -> bool:
@@ -369,11 +314,11 @@ class Registry:
             self._missed("read", error)
             return [None] * len(keys)
         return [
-            memory_of(_newest(entry, meanwhile.get(key), self._under_way.get(key), self._updates.get(key)))
+            memory_of(newest(entry, meanwhile.get(key), self._under_way.get(key), self._updates.get(key)))
             for key, entry in zip(keys, found, strict=True)
         ]
 
-    async def _write(self, updates: list[tuple[str, _Update]]) -> None:
+    async def _write(self, updates: list[tuple[str, Update]]) -> None:
         if self._away:
             return
         arguments: list[bytes | int] = [names.ENTRY_TTL_SECONDS, *(update.pack() for _, update in updates)]
@@ -384,11 +329,11 @@ class Registry:
             return
         for place in refused:
             update = updates[place - 1][1]
-            self._on_refused(update.tenant_id, update.uid, update.epoch, update.turn, claim=_GATEWAY in update.fields)
+            self._on_refused(update.tenant_id, update.uid, update.epoch, update.turn, claim=GATEWAY in update.fields)
         for place, gateway_id, epoch in displaced:
             update = updates[place - 1][1]
             before = gateway_id.decode(errors="replace")
-            self._on_displaced(update.tenant_id, update.uid, update.epoch, before, _number(epoch))
+            self._on_displaced(update.tenant_id, update.uid, update.epoch, before, number_of(epoch))
 
     @property
     def _away(self) -> bool:
@@ -399,7 +344,7 @@ class Registry:
         log.debug("registry_away", call=call, error=str(error) or type(error).__name__)
         self._away_until = self._clock.monotonic() + _AWAY_SECONDS
 
-    def _update(self, session: Speaker) -> _Update | None:
+    def _update(self, session: Speaker) -> Update | None:
         """Find what waits to be written for *session*'s agent; None when a newer session's does."""
         if not session.epoch or len(self._updates) >= _QUEUE_LIMIT:
             return None
@@ -407,7 +352,7 @@ class Registry:
         update = self._updates.get(key)
         mine = (session.epoch, session.turn)
         if update is None or (update.epoch, update.turn) < mine:
-            fresh = _Update(session)
+            fresh = Update(session)
             if update is not None:
                 fresh.fields.update(update.fields)
             self._updates[key] = update = fresh
@@ -417,9 +362,9 @@ class Registry:
         return update
 
     @staticmethod
-    def _note(update: _Update, session: Session) -> None:
-        update.fields[_SEQUENCE_NUM] = b"%d" % session.sequence_num
-        update.fields[_CAPABILITIES] = b"%d" % session.capabilities
+    def _note(update: Update, session: Session) -> None:
+        update.fields[SEQUENCE_NUM] = b"%d" % session.sequence_num
+        update.fields[CAPABILITIES] = b"%d" % session.capabilities
         update.fields[REPORTED] = session.reported_hash
 
 
@@ -433,50 +378,3 @@ async def ask(book: Book, tenant_id: str, uid: bytes) -> Memory | None:
 
     book.look_up(tenant_id, uid, done)
     return await future
-
-
-def _newest(entry: Mapping[bytes, bytes], *updates: _Update | None) -> Mapping[bytes, bytes]:
-    """Add to what Redis knows what is about to be written there, oldest first."""
-    for update in updates:
-        if update is None or (update.epoch, update.turn) < (_number(entry.get(_EPOCH)), _number(entry.get(_TURN))):
-            continue
-        entry = {**entry, **update.fields, _EPOCH: b"%d" % update.epoch, _TURN: b"%d" % update.turn}
-        if update.release:
-            entry.pop(_GATEWAY, None)
-    return entry
-
-
-def memory_of(entry: Mapping[bytes, bytes]) -> Memory:
-    """Read an entry as Redis gives it; whatever is missing or unreadable counts as unknown."""
-    digests = NOTHING
-    known = [entry.get(name, b"") for name in _SLOT_FIELDS]
-    if any(known):
-        digests = b"".join(digest if len(digest) == DIGEST else bytes(DIGEST) for digest in known)
-    sequence_num = entry.get(_SEQUENCE_NUM)
-    return Memory(
-        gateway_id=entry.get(_GATEWAY, b"").decode(errors="replace"),
-        epoch=_number(entry.get(_EPOCH)),
-        transport=_number(entry.get(_TRANSPORT)),
-        turn=_number(entry.get(_TURN)),
-        sequence_num=None if sequence_num is None else _number(sequence_num),
-        capabilities=_number(entry.get(_CAPABILITIES)),
-        digests=digests,
-        reported_hash=entry.get(REPORTED, b""),
-        desired=entry.get(_DESIRED, b""),
-        credential_id=entry.get(CREDENTIAL, b"").decode(errors="replace"),
-        customs=shared(entry.get(CUSTOMS, b"").decode(errors="replace").split("\n")) if entry.get(CUSTOMS) else (),
-    )
-
-
-def may_adopt(memory: Memory, credential_id: str) -> bool:
-    """Say whether *memory* tells of a polling session that goes on with the same credential."""
-    goes_on = memory.transport == HTTP and bool(memory.gateway_id) and memory.epoch > 0
-    return goes_on and memory.credential_id == credential_id
-
-
-def _lines(names: tuple[str, ...]) -> bytes:
-    return "\n".join(names).encode()
-
-
-def _number(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() else 0

@@ -8,7 +8,6 @@ remembers of a status is an 8-byte digest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -19,15 +18,14 @@ from opamp_gateway import answers, facts
 from opamp_gateway.errors import BadMessage
 from opamp_gateway.facts import Fact
 from opamp_gateway.messages import CUSTOM, DIGEST, NOTHING, SLOTS, STATUS, digest_of, fault_of, shared
+from opamp_gateway.terms import FULL_STATE, HTTP, UNKNOWN, WEBSOCKET, Memory, Rules, Step
 from opamp_gateway.varint import delimited, number
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-WEBSOCKET: Final = int(facts_pb2.TRANSPORT_WEBSOCKET)
-HTTP: Final = int(facts_pb2.TRANSPORT_HTTP)
+__all__ = ["HTTP", "WEBSOCKET", "Memory", "Rules", "Session", "Step"]
 
-_UNKNOWN: Final = bytes(DIGEST)
 _DESCRIPTION, _COMPONENTS = 0, 7
 _SETTINGS_SLOT = 5
 _PLAIN: Final = (
@@ -49,7 +47,6 @@ _SAID_ONCE: Final = {
 """Parts that are not compared with anything."""
 
 _TURN_SHIFT: Final = 32
-_FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
 _UNSET: Final = int(opamp.RemoteConfigStatuses_UNSET)
 _APPLIED: Final = int(opamp.RemoteConfigStatuses_APPLIED)
 _FAILED: Final = int(opamp.RemoteConfigStatuses_FAILED)
@@ -63,103 +60,6 @@ _FRESH_STARTS: Final = (0, 1)
 """Where an agent that begins anew begins to count."""
 
 _MAX_CSR: Final = 16 * 1024
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What all sessions of a gateway share."""
-
-    gateway_id: str
-    ask_again_seconds: float = 30.0
-    """How soon an agent that did not answer ReportFullState may be asked again."""
-
-    offer_repeat_seconds: float = 15.0
-    """How soon one and the same remote config may leave for the same agent again."""
-
-    max_fact_bytes: int = 900_000
-    """Largest part of a message that still fits on the bus."""
-
-    max_attributes: int = 1_000
-    max_config_files: int = 100
-    max_entries: int = 5_000
-    max_capabilities: int = 100
-    """Most of each in one message; see messages.Bounds."""
-
-    greeting: answers.Greeting = field(default_factory=answers.Greeting)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the registry remembers of an agent; a cache, so any part of it may be missing."""
-
-    gateway_id: str = ""
-    epoch: int = 0
-    transport: int = 0
-    turn: int = 0
-    sequence_num: int | None = None
-    capabilities: int = 0
-    digests: bytes = NOTHING
-    reported_hash: bytes = b""
-    desired: bytes = b""
-    customs: tuple[str, ...] = ()
-    credential_id: str = ""
-
-    @property
-    def described(self) -> bool:
-        """Whether a description of this agent was ever published."""
-        return self.digests[:DIGEST] != _UNKNOWN
-
-
-@dataclass(slots=True)
-class Step:
-    """What one message led to."""
-
-    uid: bytes
-    facts: list[Fact] = field(default_factory=list)
-    flags: int = 0
-    """Of ServerToAgent."""
-
-    greeting: bytes = b""
-    """What this server can do, in the first answer that is no error."""
-
-    error: bytes = b""
-    """The whole answer, if it is an error: it carries nothing else."""
-
-    goodbye: bool = False
-    """The agent said it is leaving; its session is over."""
-
-    csr: bytes | None = None
-    """It asks for a certificate."""
-
-    doubtful: bool = False
-    """It reports a remote config nobody here has heard of: what it should run is to be looked up."""
-
-    unsettled: bool = False
-    """It reports other connection settings than it was told: what it should have is to be asked."""
-
-    settings_hash: bytes = b""
-    """Of the connection settings it reports."""
-
-    @property
-    def asked(self) -> bool:
-        """Whether the answer asks for the full state."""
-        return bool(self.flags & _FULL_STATE) and not self.error
-
-    @property
-    def bare(self) -> bool:
-        """Whether the answer says nothing that a command may not stand beside."""
-        return not self.error and not self.flags
-
-    @property
-    def reply(self) -> bytes:
-        """A ServerToAgent, serialised."""
-        return self.answer()
-
-    def answer(self, parts: bytes = b"", flags: int = 0) -> bytes:
-        """Write the ServerToAgent with more to say; an error says nothing more."""
-        if self.error:
-            return self.error
-        return b"".join((answers.acknowledge(self.uid), number(6, self.flags | flags), self.greeting, parts))
 
 
 class Session:
@@ -275,7 +175,7 @@ class Session:
     @property
     def described(self) -> bool:
         """Say whether a description of this agent was ever published."""
-        return self.digests[:DIGEST] != _UNKNOWN
+        return self.digests[:DIGEST] != UNKNOWN
 
     def receive(self, message: opamp.AgentToServer, now: float, time_unix_nano: int) -> Step:
         """
@@ -340,7 +240,7 @@ class Session:
 
     def forget_components(self) -> None:
         """Drop the digest of the components, so that they are published when the agent tells them again."""
-        self._learn(_COMPONENTS, _UNKNOWN)
+        self._learn(_COMPONENTS, UNKNOWN)
 
     def takes(self, kind: int, capability: str = "") -> bool:
         """
@@ -384,10 +284,10 @@ class Session:
             self.offered_hash = self.served = content_hash
             self.settled = False
             self.offered_at = now
-            self._learn(STATUS, _UNKNOWN)
+            self._learn(STATUS, UNKNOWN)
         elif kind == facts_pb2.OFFER_KIND_CONNECTION_SETTINGS:
             self._settings = (content_hash, now)
-            self._learn(_SETTINGS_SLOT, _UNKNOWN)
+            self._learn(_SETTINGS_SLOT, UNKNOWN)
         body = facts.offer_delivered(kind, content_hash, offer_id)
         return Fact(self, facts.OFFER_DELIVERED, body, time_unix_nano, variant=kind)
 
@@ -411,11 +311,11 @@ class Session:
         elif self._asks < _ASKS:
             self._asks += 1
             self._asked_at = now or 1e-9
-            return _FULL_STATE
+            return FULL_STATE
         if self._asked_at and now - self._asked_at < self.rules.ask_again_seconds:
             return 0
         self._asked_at = now or 1e-9
-        return _FULL_STATE
+        return FULL_STATE
 
     def _set_capabilities(self, capabilities: int) -> None:
         self.capabilities = capabilities
