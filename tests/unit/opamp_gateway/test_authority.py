@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gatewaylab.authority import Authority, der
 from gatewaylab.fakes import Lab
-from gatewaylab.speech import UID, answer
+from gatewaylab.speech import UID, answer, full, message, said
 
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway.authority import AuthorityWatch, door_context
@@ -64,6 +64,19 @@ async def test_capability_follows_the_authority(lab: Lab) -> None:
     assert not announced(lab)
 
 
+async def test_agents_that_are_here_already_learn_of_the_change(lab: Lab) -> None:
+    """With their next answer, once; the heartbeat after that is short again."""
+    socket, transport = lab.open()
+    socket.data_received(said(full()))
+    transport.take()
+
+    await AuthorityWatch(lab.gateway, State().ask).look()
+    for number in (1, 2):
+        socket.data_received(said(message(sequence_num=number)))
+
+    assert [bool(told.capabilities & CERTIFIES) for told in transport.answers()] == [True, False]
+
+
 async def test_nonsense_changes_nothing(lab: Lab) -> None:
     """It is looked at again later."""
     state = State()
@@ -105,10 +118,10 @@ async def test_watch_looks_soon_until_it_knows(lab: Lab) -> None:
     watch = AuthorityWatch(lab.gateway, state.ask)
     running = lab.gateway.errands.run(watch.run(), "watch")
     assert running
-    await lab.clock.advance(3.1)
+    await lab.clock.advance(0.3)
     assert state.asked == 1
     state.away = False
-    await lab.clock.advance(3.1)
+    await lab.clock.advance(0.6)
     assert state.asked == 2
     await lab.clock.advance(3.1)
     assert state.asked == 2

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 30.0
-_AGAIN_SECONDS = 3.0
-"""The same while agent-state has not answered yet."""
+_SOON_SECONDS, _AGAIN_SECONDS = 0.25, 3.0
+"""The same while agent-state has not answered yet: at first soon, for agents may be here already."""
 
 
 class AuthorityWatch:
@@ -43,8 +43,10 @@ class AuthorityWatch:
 
     async def run(self) -> None:
         """Look for ever."""
+        pause = _SOON_SECONDS
         while True:
-            await self._gateway.clock.sleep(_AGAIN_SECONDS if self._known is None else _LOOK_SECONDS)
+            await self._gateway.clock.sleep(pause if self._known is None else _LOOK_SECONDS)
+            pause = min(_AGAIN_SECONDS, 2 * pause)
             await self.look()
 
     async def look(self) -> None:
@@ -67,6 +69,9 @@ class AuthorityWatch:
             return
         self._known = pem
         self._gateway.rules.greeting.certify(certificates=bool(pem))
+        for holder in self._gateway.connections:
+            if holder.session is not None:
+                holder.session.greet_again()
         log.info("authority_known", on=bool(pem))
 
 

@@ -216,6 +216,10 @@ class Session:
             step.facts.append(self.over("agent disconnect", time_unix_nano))
         return step
 
+    def greet_again(self) -> None:
+        """Tell with the next answer what this server can do: that has changed."""
+        self.prefix = _NOT_YET
+
     def introduce(self, time_unix_nano: int) -> Fact:
         """Say that the agent is connected; the first fact of its epoch, said again only if that may be lost."""
         body = facts.connected(
