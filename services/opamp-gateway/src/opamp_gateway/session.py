@@ -28,6 +28,7 @@ WEBSOCKET: Final = int(facts_pb2.TRANSPORT_WEBSOCKET)
 HTTP: Final = int(facts_pb2.TRANSPORT_HTTP)
 
 _UNKNOWN: Final = bytes(DIGEST)
+_WITH_MAPS: Final = frozenset({"health", "effective_config", "package_statuses"})
 _DESCRIPTION, _COMPONENTS = 0, 7
 _SETTINGS_SLOT = 5
 _PLAIN: Final = (
@@ -516,8 +517,8 @@ class Session:
         if (fault := fault_of(name, part, self.rules)) is not None:
             refused.append(fault)
             return None
-        # Deterministic: map order differs from one message of the same agent to the next.
-        body = part.SerializeToString(deterministic=True)
+        # Map order differs from one message of the same agent to the next; sorting costs, so only where it matters.
+        body = part.SerializeToString(deterministic=True) if name in _WITH_MAPS else part.SerializeToString()
         if len(body) > self.rules.max_fact_bytes:
             refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
             return None
