@@ -24,7 +24,7 @@ endef
 NO_PACKAGES = { echo "Could not install packages: is a package index reachable? What pip said is in $(PIP_LOG)" >&2; exit 1; }
 
 .PHONY: help setup lock proto proto-check fmt lint types imports docs docs-check openapi run demo test test-unit \
-	test-integration test-flow test-fault test-fuzz interop bench soak k8s-check check clean up down images
+	test-integration test-flow test-fault test-fuzz interop bench soak k8s-check check clean compile clean-compiled test-compiled up down images
 
 help:  ## Print this map
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,6 +124,15 @@ interop: $(VENV)/.ready  ## Clients nobody here wrote, from their registries
 	@$(PY) tests/fixtures/goprograms.py
 	@$(PYTEST) -x tests/interop $(T)
 
+compile: $(VENV)/.ready  ## Compile the gateway's busiest modules (needs a C compiler); it then runs them wherever they fit its sources
+	@$(PY) services/opamp-gateway/compile.py
+
+clean-compiled:  ## Remove the compiled gateway; Python source runs again
+	@rm -rf services/opamp-gateway/src/opamp_gateway/_compiled services/opamp-gateway/src/opamp_gateway/_compiled.new
+
+test-compiled: compile  ## The gateway's own tests against its compiled form
+	@OPAMP_GATEWAY_COMPILED=required PYTHONPATH=tests/fixtures $(PYTEST) -p compiledform tests/unit/opamp_gateway tests/property/opamp_gateway tests/integration/opamp_gateway $(T)
+
 bench: $(VENV)/.ready  ## Ratios against a bare floor, and against a peer's binary (PEER=path)
 	@$(PY) -m benchmarks $(if $(PEER),--peer $(PEER)) $(BENCH)
 
@@ -132,5 +141,5 @@ soak: $(VENV)/.ready  ## 20,000 agents for ten minutes; writes docs/benchmarks.m
 
 check: lint proto-check docs-check test  ## All that CI runs, but for the long tests
 
-clean:  ## Forget the virtual environment and caches; keeps .data
+clean: clean-compiled  ## Forget the virtual environment and caches; keeps .data
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import fan_out, machine, platform, queries, sockets
-from benchmarks.contenders import Contender, Place, floor, gateway, peer, sockets_only
+from benchmarks.contenders import (
+    Contender,
+    Place,
+    compiled_gateway,
+    compiled_sockets_only,
+    floor,
+    gateway,
+    peer,
+    sockets_only,
+)
 from benchmarks.processes import cores, free_port, raise_descriptor_limit
 from benchmarks.report import Results, brief, from_json, section, write_json, write_section
 from devstack.nats import NatsServer
@@ -28,6 +38,13 @@ PARTS = ("sockets", "fanout", "queries", "platform")
 def say(line: str) -> None:
     """Tell where we are."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+def compile_gateway() -> bool:
+    """Make the compiled form of the gateway unless it is current; False = there is none here."""
+    return (
+        subprocess.run([sys.executable, str(ROOT / "services/opamp-gateway/compile.py")], check=False).returncode == 0
+    )
 
 
 class Run:
@@ -50,6 +67,12 @@ class Run:
         else:
             self.results.not_run["opamp-go server"] = "no path to its binary was given (PEER=path)"
         self.contenders.append(gateway)
+        self.alone: list[Contender] = [sockets_only]
+        if compile_gateway():
+            self.contenders.append(compiled_gateway)
+            self.alone.append(compiled_sockets_only)
+        else:
+            self.results.not_run["gateway, compiled"] = "it could not be compiled here (make compile says why)"
 
     def sockets(self) -> None:
         """Sockets of one process on one core."""
@@ -57,7 +80,7 @@ class Run:
         load = sockets.Load.quick() if self.options.quick else sockets.Load(agents=self.options.agents)
         place = Place(self.server_core, self.folder)
         sockets.measure(
-            self.results, [*self.contenders, sockets_only], place=place, load=load, rounds=self.options.rounds, say=say
+            self.results, [*self.contenders, *self.alone], place=place, load=load, rounds=self.options.rounds, say=say
         )
 
     def fanout(self) -> None:

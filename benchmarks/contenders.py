@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import FLOOR, GATEWAY, PEER, SOCKETS
+from benchmarks.figures import FLOOR, GATEWAY, GATEWAY_COMPILED, PEER, SOCKETS, SOCKETS_COMPILED
 from benchmarks.processes import Program, free_port
 from devstack.nats import NatsServer
 from devstack.redis import RedisServer
@@ -90,15 +90,39 @@ def peer(path: str) -> Contender:
 @contextmanager
 def sockets_only(place: Place) -> Iterator[Running]:
     """Our gateway with nothing behind it."""
-    port = free_port()
-    command = [sys.executable, "-m", "benchmarks.gateway_host", str(port)]
-    with Program(command, port=port, core=place.core, log=place.folder / "gateway-host.log") as program:
+    with _host(place, "benchmarks.gateway_host") as program:
         yield Running(SOCKETS, program)
+
+
+@contextmanager
+def compiled_sockets_only(place: Place) -> Iterator[Running]:
+    """The same, compiled."""
+    with _host(place, "benchmarks.compiled_host") as program:
+        yield Running(SOCKETS_COMPILED, program)
+
+
+def _host(place: Place, module: str) -> Program:
+    port = free_port()
+    command = [sys.executable, "-m", module, str(port)]
+    return Program(command, port=port, core=place.core, log=place.folder / f"{module}.log")
 
 
 @contextmanager
 def gateway(place: Place) -> Iterator[Running]:
     """Our gateway process as it is, with Redis and NATS of its own or with the NATS of *place*."""
+    with _process(place, "off") as program:
+        yield Running(GATEWAY, program)
+
+
+@contextmanager
+def compiled_gateway(place: Place) -> Iterator[Running]:
+    """The same, compiled."""
+    with _process(place, "required") as program:
+        yield Running(GATEWAY_COMPILED, program)
+
+
+@contextmanager
+def _process(place: Place, compiled: str) -> Iterator[Program]:
     with ExitStack() as stack:
         nats_url = place.nats_url
         if not nats_url:
@@ -116,6 +140,7 @@ def gateway(place: Place) -> Iterator[Running]:
         env = UNHURRIED | {
             "OPAMP_GATEWAY_NATS_URL": nats_url,
             "OPAMP_GATEWAY_REDIS_URL": redis.url,
+            "OPAMP_GATEWAY_COMPILED": compiled,
             "OPAMP_GATEWAY_PORT": str(port),
             "OPAMP_GATEWAY_AUTHENTICATION": "open",
             "OPAMP_GATEWAY_OPS_PORT": "0",
@@ -125,4 +150,4 @@ def gateway(place: Place) -> Iterator[Running]:
         command = [sys.executable, "-m", "opamp_gateway", "serve"]
         log = place.folder / "gateway.log"
         program = stack.enter_context(Program(command, port=port, core=place.core, env=env, log=log))
-        yield Running(GATEWAY, program)
+        yield program

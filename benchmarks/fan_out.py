@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.contenders import SUBJECT, Contender, Place, Running
-from benchmarks.figures import GATEWAY
+from benchmarks.figures import GATEWAY, GATEWAY_COMPILED
 from benchmarks.generator import Fleet, LoadError
 from benchmarks.messages import Messages
 from benchmarks.rawnats import RawNats
@@ -63,7 +63,7 @@ class _Reached:
 def _one(running: Running, fleet: Fleet, nats: RawNats, turn: int, messages: Messages) -> tuple[float, float]:
     """Return milliseconds to the last agent and CPU microseconds per agent."""
     config = remote_config(turn)
-    if running.name == GATEWAY:
+    if running.name in (GATEWAY, GATEWAY_COMPILED):
         subject, payload = subjects.OFFER_ALL, offer(config, messages.uids)
     else:
         subject, payload = SUBJECT, config.SerializeToString()

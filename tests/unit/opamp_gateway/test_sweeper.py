@@ -169,16 +169,20 @@ async def test_poller_that_comes_back_while_it_is_looked_up_stays() -> None:
 
 
 async def test_counts_of_the_hot_path_reach_the_metrics() -> None:
-    """Heartbeats are counted without touching a metric each time."""
+    """Heartbeats and sessions are counted without touching a metric each time."""
     lab = Lab()
     sweeper = Sweeper(lab.gateway)
     socket, _ = lab.open()
     socket.data_received(said(full()))
     socket.data_received(said(message(sequence_num=1)))
     before = sample("opamp_platform_agent_heartbeats_total")
+    opened = sample("opamp_gateway_sessions_opened_total")
+    ended = sample("opamp_gateway_sessions_ended_total")
 
     await rounds(lab, sweeper, 1)
 
+    assert sample("opamp_gateway_sessions_opened_total") == opened + 1
+    assert sample("opamp_gateway_sessions_ended_total") == ended
     assert sample("opamp_platform_agent_heartbeats_total") == before + 1
     assert sample("opamp_gateway_sessions") == 1
     assert sample("opamp_gateway_connections") == 1

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import sys
 
-from opamp_gateway.app import build
-from opamp_gateway.errors import ConfigurationRefused
-from opamp_gateway.settings import Settings
-from opamp_gateway.workers import supervise
-from servicekit.runner import main as run
-from servicekit.settings import load
+from opamp_gateway import compiled
 
 
 def main() -> None:
+    """Decide which form runs, before anything is imported that may be compiled; then do what was asked."""
+    try:
+        compiled.activate(compiled.wish())
+    except compiled.NotCompiled as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    _run(sys.argv[1:])
+
+
+def _run(arguments: list[str]) -> None:
     """Serve; with more than one worker, be the parent of as many processes that do."""
-    arguments = sys.argv[1:]
+    # ruff: noqa: PLC0415 - only now is it decided where these come from
+    from opamp_gateway.app import build
+    from opamp_gateway.errors import ConfigurationRefused
+    from opamp_gateway.settings import Settings
+    from opamp_gateway.workers import supervise
+    from servicekit.runner import main as run
+    from servicekit.settings import load
+
     workers = 0
     if "--workers" in arguments:
         at = arguments.index("--workers")

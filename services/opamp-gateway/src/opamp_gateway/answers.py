@@ -28,11 +28,11 @@ _CERTIFIES: Final = opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
 
 REPORT_FULL_STATE: Final = number(6, opamp.ServerToAgentFlags_ReportFullState)
 
-BAD_REQUEST: Final = int(opamp.ServerErrorResponseType_BadRequest)
-UNAVAILABLE: Final = int(opamp.ServerErrorResponseType_Unavailable)
+BAD_REQUEST: Final[int] = int(opamp.ServerErrorResponseType_BadRequest)
+UNAVAILABLE: Final[int] = int(opamp.ServerErrorResponseType_Unavailable)
 
-REPORT_COMPONENTS: Final = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
-FULL_STATE: Final = int(opamp.ServerToAgentFlags_ReportFullState)
+REPORT_COMPONENTS: Final[int] = int(opamp.ServerToAgentFlags_ReportAvailableComponents)
+FULL_STATE: Final[int] = int(opamp.ServerToAgentFlags_ReportFullState)
 
 _UID_FIELD: Final = b"\x0a\x10"
 _MAX_ECHO = 64

@@ -8,13 +8,14 @@ import logging
 import random
 import resource
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from contracts import subjects
+from opamp_gateway import compiled, metrics
 from opamp_gateway.answers import Greeting
 from opamp_gateway.authority import AuthorityWatch
 from opamp_gateway.certificates import Trust
@@ -188,6 +189,9 @@ def _settle(server: asyncio.Server, settings: Settings, *, tls: bool) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    form = compiled.form()
+    metrics.COMPILED.set(form.compiled)
+    log.info("form", compiled=form.compiled, why=form.why)
     for listener in server.sockets:
         host, port = listener.getsockname()[:2]
         log.info("door_open", host=host, port=port, path=settings.path, authentication=settings.authentication, tls=tls)
@@ -248,7 +252,7 @@ async def open_door(
     serve = plain_http or plain_http_server(gateway)
     loop = asyncio.get_running_loop()
     return await loop.create_server(
-        lambda: Door(gateway, serve),
+        lambda: cast("asyncio.Protocol", Door(gateway, serve)),
         host,
         port,
         backlog=backlog,

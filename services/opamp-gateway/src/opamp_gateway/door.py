@@ -49,9 +49,9 @@ class _Knock(NamedTuple):
     extensions: str
 
 
-class Door(asyncio.Protocol):
+class Door:
     """
-    One peer until it is known what it wants.
+    One peer until it is known what it wants; an asyncio.Protocol by its methods, so that it can be compiled.
 
     Args:
         gateway: Whose door.
@@ -182,7 +182,7 @@ class Door(asyncio.Protocol):
         extension, window_bits = agreed or ("", 0)
         transport.write(heads.switching(knock.accept, extension))
         socket = WebSocket(gateway, transport, knock.peer, credential, window_bits)
-        transport.set_protocol(socket)
+        transport.set_protocol(cast("asyncio.BaseProtocol", socket))
         rest = self._buffer[knock.end :]
         self._buffer = b""
         if rest:

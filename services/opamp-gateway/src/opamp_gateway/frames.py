@@ -43,6 +43,9 @@ _CODE_BYTES = 2
 _PART_BYTES = 48
 """What a fragment takes beside its bytes: empty ones cost memory, too."""
 
+_NOTHING = bytearray()
+"""Shared by all parsers that hold nothing; only a buffer that holds something is ever added to."""
+
 Event = tuple[int, bytes]
 """(opcode, payload): BINARY or TEXT with a whole message, or PING, PONG, CLOSE."""
 
@@ -75,7 +78,7 @@ class FrameParser:
     def __init__(self, max_message: int, max_frames: int, *, compressed: bool = False) -> None:
         self.max_message = max_message
         self.max_frames = max_frames
-        self._buffer = bytearray()
+        self._buffer = _NOTHING
         self._need = 0
         self._parts: list[bytes] = []
         self._opcode = 0
@@ -110,12 +113,14 @@ class FrameParser:
             if len(self._buffer) < self._need:
                 return
             source = bytes(self._buffer)
-            self._buffer = bytearray()
-        at = 0
-        while (end := self._frame(source, at, events)) > at:
+            self._buffer = _NOTHING
+        at, size = 0, len(source)
+        while at < size:
+            end = self._frame(source, at, events)
+            if end == at:
+                self._buffer = bytearray(source[at:])
+                break
             at = end
-        if at < len(source):
-            self._buffer += source[at:]
 
     def _frame(self, buffer: bytes, at: int, events: list[Event]) -> int:
         """Read the frame that starts at *at*; return where it ends, or *at* while it is incomplete."""
@@ -131,7 +136,7 @@ class FrameParser:
             start += 2
             if have < 4:  # noqa: PLR2004 - two more bytes of length
                 return at
-            length = int.from_bytes(buffer[at + 2 : start])
+            length = buffer[at + 2] << 8 | buffer[at + 3]
         elif length == _LENGTH_64:
             start += 8
             if have < 10:  # noqa: PLR2004 - eight more bytes of length

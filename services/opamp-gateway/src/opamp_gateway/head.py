@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha1
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Network, IPv6Network
 
 from opamp_gateway.errors import BadHead
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from ipaddress import IPv4Network, IPv6Network
 
 END = b"\r\n\r\n"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -40,6 +37,7 @@ REASONS = {
 }
 
 
+# Compiled, a field's annotation is looked up at run time: what it names is imported for good, not for checking only.
 @dataclass(frozen=True, slots=True)
 class Head:
     """The first lines of a request."""

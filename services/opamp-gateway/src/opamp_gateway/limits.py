@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Network, IPv6Network
 
 from fleet.events.v1 import facts_pb2
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
 
 _HTTP = int(facts_pb2.TRANSPORT_HTTP)
 
 
+# Compiled, a field's annotation is looked up at run time: what it names is imported for good, not for checking only.
 @dataclass(frozen=True)
 class Limits:
     """What one peer may do; every field is a setting."""

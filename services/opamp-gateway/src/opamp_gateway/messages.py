@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from google.protobuf.message import DecodeError
+from xxhash import xxh3_64_digest
 
 from contracts.ids import UID_LENGTH
 from opamp.v1 import opamp_pb2 as opamp
@@ -48,6 +48,9 @@ NOTHING: Final = bytes(DIGEST * len(SLOTS))
 
 _REQUEST_UID: Final = int(opamp.AgentToServerFlags_RequestInstanceUid)
 _SHARED_LISTS: Final = 1_000
+_LEAST_ENTRY: Final = 2
+"""Bytes of the smallest entry of a map: its tag and its length."""
+
 
 _shared: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -113,13 +116,13 @@ def fault_of(name: str, part: Any, bounds: Bounds) -> str | None:
             count = len(part.config_map.config_map)
         case "health":
             what, limit = "health components", bounds.max_entries
-            count = _nodes(part, "component_health_map", limit)
+            count = _nodes(part, "component_health_map", limit) if _may_hold(part, limit) else 0
         case "package_statuses":
             what, limit, count = "package statuses", bounds.max_entries, len(part.packages)
         case "available_components":
             what, limit = "components", bounds.max_entries
             count = len(part.components)
-            for component in part.components.values():
+            for component in part.components.values() if _may_hold(part, limit) else ():
                 if count > limit:
                     break
                 count += _nodes(component, "sub_component_map", limit)
@@ -131,8 +134,8 @@ def fault_of(name: str, part: Any, bounds: Bounds) -> str | None:
 
 
 def digest_of(body: bytes) -> bytes:
-    """Digest one part."""
-    return sha256(body).digest()[:DIGEST]
+    """Digest one part: only tells whether an agent's own words are news, so not cryptographic (ADR 0016)."""
+    return xxh3_64_digest(body)
 
 
 def shared(names: Iterable[str]) -> tuple[str, ...]:
@@ -141,6 +144,11 @@ def shared(names: Iterable[str]) -> tuple[str, ...]:
         _shared.clear()
     wanted = tuple(names)
     return _shared.setdefault(wanted, wanted)
+
+
+def _may_hold(part: Any, entries: int) -> bool:
+    """Say whether *part* is large enough to hold more than so many entries: to count them one by one is dear."""
+    return bool(part.ByteSize() > _LEAST_ENTRY * entries)
 
 
 def _nodes(root: Any, children: str, enough: int) -> int:

@@ -100,6 +100,9 @@ CERTIFICATES = Counter(
     ("outcome",),
     registry=REGISTRY,
 )
+COMPILED = Gauge(
+    "opamp_gateway_compiled", "1 when the compiled form runs, 0 when Python source does.", registry=REGISTRY
+)
 LOOP_LAG = Gauge(
     "opamp_gateway_loop_lag_seconds", "Longest delay of the event loop since the last beat.", registry=REGISTRY
 )

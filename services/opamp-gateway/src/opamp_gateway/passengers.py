@@ -55,7 +55,7 @@ class Passenger:
     def flush(self) -> None:
         """Tell what waited while nobody read."""
         mailbox, self._mailbox = self._mailbox, None
-        while mailbox:
+        while mailbox is not None and len(mailbox):
             for offering in mailbox.take():
                 self.deliver(offering)
 

@@ -37,6 +37,8 @@ _FACT_BYTES = 64
 """What a fact weighs beside its body."""
 
 _HELD_LIMIT = 32
+_STORED = metrics.FACT_BATCHES.labels("stored")
+_BY_KIND = {kind: metrics.FACTS.labels(name) for kind, name in kinds.NAMES.items()}
 
 
 class FactSink(Protocol):
@@ -231,20 +233,23 @@ class Publisher:
         )
 
     def _stored(self, batch: list[Fact]) -> None:
-        metrics.FACT_BATCHES.labels("stored").inc()
+        _STORED.inc()
         counts: dict[int, int] = {}
         self._count(batch, -1)
         for fact in batch:
             counts[fact.kind] = counts.get(fact.kind, 0) + 1
         for kind, count in counts.items():
-            metrics.FACTS.labels(kinds.NAMES[kind]).inc(count)
+            _BY_KIND[kind].inc(count)
         seconds = self._clock.now().timestamp() - batch[0].time_unix_nano / 1e9
         metrics.FACT_SECONDS.observe(max(0.0, seconds))
         self._on_stored(batch)
 
     def _count(self, facts: list[Fact], sign: int) -> None:
+        size = _FACT_BYTES * len(facts)
+        for fact in facts:
+            size += len(fact.body)
         self.waiting += sign * len(facts)
-        self.waiting_bytes += sign * sum(len(fact.body) + _FACT_BYTES for fact in facts)
+        self.waiting_bytes += sign * size
 
 
 class _Partition:

@@ -195,9 +195,14 @@ class Registry:
 
     def learn(self, facts: list[Fact]) -> None:
         """Write the digests of facts that are stored now."""
+        session: Speaker | None = None
+        update: _Update | None = None
         for fact in facts:
             if fact.slots:
-                update = self._update(fact.session)
+                # An agent's facts mostly follow each other: one search for all of them.
+                if fact.session is not session:
+                    session = fact.session
+                    update = self._update(session)
                 if update is not None:
                     for slot, digest in fact.slots:
                         update.fields[SLOT_FIELDS[slot]] = digest

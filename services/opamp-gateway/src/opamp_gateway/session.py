@@ -8,7 +8,6 @@ remembers of a status is an 8-byte digest.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from contracts.capabilities import accepts
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTP", "WEBSOCKET", "Memory", "Rules", "Session", "Step"]
 
+_WITH_MAPS: Final = frozenset({"health", "effective_config", "package_statuses"})
 _DESCRIPTION, _COMPONENTS = 0, 7
 _SETTINGS_SLOT = 5
 _PLAIN: Final = (
@@ -420,12 +420,12 @@ class Session:
         if (fault := fault_of(name, part, self.rules)) is not None:
             refused.append(fault)
             return None
-        # Deterministic: map order differs from one message of the same agent to the next.
-        body = part.SerializeToString(deterministic=True)
+        # Map order differs from one message of the same agent to the next; sorting costs, so only where it matters.
+        body = part.SerializeToString(deterministic=True) if name in _WITH_MAPS else part.SerializeToString()
         if len(body) > self.rules.max_fact_bytes:
             refused.append(f"{name} is larger than {self.rules.max_fact_bytes} bytes")
             return None
-        digest = sha256(body).digest()[:DIGEST]
+        digest = digest_of(body)
         if not self._learn(slot, digest):
             return None
         return body, ((slot, digest),)

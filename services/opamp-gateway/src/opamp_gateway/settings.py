@@ -55,6 +55,10 @@ class Settings(ServiceSettings):
         int, Field(ge=1, le=64, description="Processes that share the port, each a gateway of its own.")
     ] = 1
     reuse_port: Annotated[bool, Field(description="Share the port with other processes (set for workers).")] = False
+    compiled: Annotated[
+        Literal["auto", "off", "required"],
+        Field(description="Run the compiled form: auto, if one fits the sources; off; required, or do not start."),
+    ] = "auto"
     backlog: Annotated[int, Field(ge=1, description="Connections the kernel may hold before they are accepted.")] = 4096
 
     max_message_bytes: Annotated[

@@ -68,7 +68,13 @@ class Sweeper:
         tally = gateway.tally
         beats, tally.heartbeats = tally.heartbeats, 0
         messages, tally.websocket_messages = tally.websocket_messages, 0
+        opened, tally.opened = tally.opened, 0
+        ended, tally.ended = tally.ended, 0
+        asked, tally.full_state_asked = tally.full_state_asked, 0
         metrics.HEARTBEATS.inc(beats)
+        metrics.OPENED.inc(opened)
+        metrics.ENDED.inc(ended)
+        metrics.FULL_STATE_ASKED.inc(asked)
         metrics.MESSAGES.labels("websocket").inc(beats + messages)
         metrics.CONNECTIONS.set(len(gateway.sockets))
         metrics.SESSIONS.set(len(gateway.connections))

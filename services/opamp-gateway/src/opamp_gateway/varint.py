@@ -5,6 +5,7 @@ from __future__ import annotations
 _CONTINUE = 0x80
 _LOW = 0x7F
 _TWO_BYTES = 1 << 14
+_SMALL_TAGS = 16
 
 
 def encode(value: int) -> bytes:
@@ -23,7 +24,10 @@ def encode(value: int) -> bytes:
 
 def delimited(tag: int, body: bytes) -> bytes:
     """Write field number *tag* holding *body* as a length-delimited field."""
-    return encode(tag << 3 | 2) + encode(len(body)) + body
+    size = len(body)
+    if tag < _SMALL_TAGS and size < _CONTINUE:
+        return _SMALL[tag << 3 | 2] + _SMALL[size] + body
+    return b"".join((encode(tag << 3 | 2), encode(size), body))
 
 
 def number(tag: int, value: int) -> bytes:

@@ -358,7 +358,7 @@ class WebSocket(Wire):
 
     def _flush(self) -> None:
         mailbox, self._mailbox = self._mailbox, None
-        while mailbox:
+        while mailbox is not None and len(mailbox):
             for offering in mailbox.take():
                 self.deliver(offering)
         for passenger in list((self.companions or {}).values()):

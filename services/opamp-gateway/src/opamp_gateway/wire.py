@@ -27,9 +27,9 @@ _CLOSE_FRAME = 0x88
 _CLOSE_SECONDS = 2.0
 
 
-class Wire(asyncio.Protocol):
+class Wire:
     """
-    The connection itself.
+    The connection itself: an asyncio.Protocol by its methods, not by descent, so that it can be compiled.
 
     Args:
         gateway: Whose door it came through.
@@ -261,7 +261,7 @@ class Wire(asyncio.Protocol):
         if self._window_bits and size >= deflate.WORTH_IT:
             self._transport.write(frames.deflated(frames.BINARY, HEADER + reply, self._window_bits))
         else:
-            self._transport.write(frames.head(frames.BINARY, size) + HEADER + reply)
+            self._transport.write(b"".join((frames.head(frames.BINARY, size), HEADER, reply)))
         return True
 
     # Bounds.
