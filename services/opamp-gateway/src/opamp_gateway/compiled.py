@@ -48,6 +48,7 @@ MODULES: Final = (
     "publisher",
     "reception",
     "session",
+    "terms",
     "unfinished",
     "varint",
     "websocket",
