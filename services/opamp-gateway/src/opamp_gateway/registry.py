@@ -196,7 +196,7 @@ class Registry:
     def learn(self, facts: list[Fact]) -> None:
         """Write the digests of facts that are stored now."""
         session: Speaker | None = None
-        update: _Update | None = None
+        update: Update | None = None
         for fact in facts:
             if fact.slots:
                 # An agent's facts mostly follow each other: one search for all of them.
