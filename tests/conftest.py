@@ -7,6 +7,7 @@ pytest_plugins = [
     "world.postgres",
     "world.nats",
     "world.redis",
+    "world.s3",
     "world.eventually",
     "world.proxy",
     "world.platform",

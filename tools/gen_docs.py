@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
-SERVICES = ("opamp-gateway", "agent-state", "config-service", "api-gateway")
+SERVICES = ("opamp-gateway", "agent-state", "config-service", "package-service", "api-gateway")
 PROTOBUF_FORMAT = "application/vnd.google.protobuf;version=3"
 BUS_FOREWORD = f"""\
 What the services say to each other and to other systems on NATS.

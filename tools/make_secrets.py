@@ -14,7 +14,7 @@ import secrets
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "compose" / "secrets"
-DATABASE_SERVICES = ("agent_state", "config_service", "api_gateway")
+DATABASE_SERVICES = ("agent_state", "config_service", "package_service", "api_gateway")
 ED25519_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 """What stands before the 32 bytes of an Ed25519 private key in its PKCS #8 form (RFC 8410)."""
 

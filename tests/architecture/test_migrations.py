@@ -13,7 +13,7 @@ FOLDERS = tuple(sorted(ROOT.glob("services/*/src/*/migrations"))) + tuple(
 )
 FILE = re.compile(r"(\d{4})_[a-z]+(_[a-z0-9]+)+\.sql")
 TEXT = re.compile(r"'[^']*'|--[^\n]*")
-SHARED_SCHEMAS = re.compile(r"\b(agent_state|config_service|api_gateway)\.[a-z]", re.IGNORECASE)
+SHARED_SCHEMAS = re.compile(r"\b(agent_state|config_service|package_service|api_gateway)\.[a-z]", re.IGNORECASE)
 
 
 def files(folder: Path) -> list[Path]:

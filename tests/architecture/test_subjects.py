@@ -49,6 +49,7 @@ def test_every_number_dialled_is_listed() -> None:
         "offer": subjects.offer("g"),
         "agent_event": subjects.agent_event("online", "t", uid),
         "config_event": subjects.config_event("changed", "t"),
+        "package_event": subjects.package_event("published", "t"),
     }
     patterns = [re.compile(re.sub(r"<[a-z]+>", r"[^.*>]+", re.escape(entry.pattern))) for entry in BOOK]
     constants = {

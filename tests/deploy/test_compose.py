@@ -66,7 +66,9 @@ def test_schema_would_notice() -> None:
 def test_everything_is_there() -> None:
     """All services, all servers, and a provisioning and a migration job per service with tables."""
     jobs = {
-        f"{job}-{name}" for name in ("agent-state", "config-service", "api-gateway") for job in ("provision", "migrate")
+        f"{job}-{name}"
+        for name in ("agent-state", "config-service", "package-service", "api-gateway")
+        for job in ("provision", "migrate")
     }
 
     assert set(services()) == {*SERVICES, *STORES, *jobs, VOLUME_OWNER}
@@ -100,10 +102,10 @@ def test_secrets_are_declared_given_and_used() -> None:
 
 
 def test_only_the_doors_are_published_on_loopback() -> None:
-    """Two ports leave the machine's network of containers, on 127.0.0.1 unless somebody says otherwise."""
+    """Three ports leave the machine's network of containers, on 127.0.0.1 unless somebody says otherwise."""
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
 
-    assert set(published) == {"opamp-gateway", "api-gateway"}
+    assert set(published) == {"opamp-gateway", "api-gateway", "package-service"}
     for ports in published.values():
         assert all(port.startswith("${BIND_ADDRESS:-127.0.0.1}:") for port in ports)
     assert compose()["networks"]["backend"] == {"internal": True}

@@ -14,7 +14,7 @@ from deployment.rooms import ROOT, SERVICES, is_setting, package_of, required_se
 K8S = ROOT / "deploy" / "k8s"
 VERSION = "1.35"
 FOLDERS = ("base", "overlays/dev", "overlays/prod")
-STORES = ("nats", "postgres", "redis")
+STORES = ("nats", "postgres", "redis", "minio")
 
 
 @cache
@@ -86,7 +86,7 @@ def test_service_has_all_its_parts(service: str) -> None:
 
 @pytest.mark.parametrize("store", STORES)
 def test_store_is_stateful(store: str) -> None:
-    """NATS, PostgreSQL and Redis are StatefulSets; the first two keep their data in a claim."""
+    """Servers are StatefulSets; all but the cache keep their data in a claim."""
     claims = named("StatefulSet", store)["spec"].get("volumeClaimTemplates", [])
 
     assert bool(claims) == (store != "redis")
@@ -128,7 +128,7 @@ def test_images_are_pinned(folder: str) -> None:
             tag = container["image"].partition(":")[2]
             assert tag, container["image"]
             assert tag != "latest"
-            assert re.match(r"v?\d", tag) or folder == "overlays/dev", container["image"]
+            assert re.match(r"v?\d|RELEASE\.\d", tag) or folder == "overlays/dev", container["image"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -260,7 +260,10 @@ def test_everything_is_denied_by_default() -> None:
 
 def test_network_edges_agree_and_are_needed() -> None:
     """What one side may say the other may hear, and each edge stands for an address the service is given."""
-    ports = {"NATS_URL": ("nats", 4222), "REDIS_URL": ("redis", 6379), "POSTGRES_URL": ("postgres", 5432)}
+    ports = {"NATS_URL": ("nats", 4222), "REDIS_URL": ("redis", 6379), "POSTGRES_URL": ("postgres", 5432)} | {
+        "S3_ENDPOINT": ("minio", 9000),
+        "PACKAGE_SERVICE_ADDRESS": ("package-service", 8090),
+    }
     needed = {("nats", "nats", 6222), ("provision", "postgres", 5432)}
     for service in SERVICES:
         data = named("ConfigMap", service)["data"]

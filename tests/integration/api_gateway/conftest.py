@@ -11,6 +11,7 @@ import aiohttp
 import jsonschema
 import orjson
 import pytest
+from aiohttp import web
 from google.protobuf.message import Message
 from pydantic import SecretStr
 
@@ -126,12 +127,43 @@ class Api:
 
 @pytest.fixture
 async def stand(nats_url: str) -> AsyncIterator[Stand]:
-    """Give agent-state and config-service stand-ins that are on the bus."""
+    """Give stand-ins of the services on the bus."""
     bus = await Bus.connect(nats_url, name="stand")
     stand = Stand(bus)
-    await stand.open(subjects.AGENT_STATE, subjects.CONFIG_SERVICE)
+    await stand.open(subjects.AGENT_STATE, subjects.CONFIG_SERVICE, subjects.PACKAGE_SERVICE)
     yield stand
     await bus.close()
+
+
+@dataclass
+class Files:
+    """The listener of package-service, played: says what a test tells it to, and remembers what it was sent."""
+
+    address: str = ""
+    status: int = 200
+    body: bytes = b'{"id": "p1", "offset": 5}'
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer anything."""
+        sent = await request.read()
+        self.asked.append((request.method, request.path_qs, sent, dict(request.headers)))
+        return web.Response(status=self.status, body=self.body, headers=self.headers)
+
+
+@pytest.fixture
+async def files() -> AsyncIterator[Files]:
+    """Give package-service's listener."""
+    stand = Files()
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app.router.add_route("*", "/{anything:.*}", stand.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    stand.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield stand
+    await runner.cleanup()
 
 
 @pytest.fixture
@@ -142,7 +174,7 @@ def settings_overrides() -> dict[str, Any]:
 
 @pytest.fixture
 async def api(
-    postgres: Database, nats_url: str, stand: Stand, settings_overrides: dict[str, Any]
+    postgres: Database, nats_url: str, stand: Stand, files: Files, settings_overrides: dict[str, Any]
 ) -> AsyncIterator[Api]:
     """Give a client of a running api-gateway."""
     assert stand.bus.connected
@@ -150,7 +182,10 @@ async def api(
     await migrate(url, "api_gateway")
     port = free_port()
     settings = ApiGatewaySettings(
-        postgres_url=SecretStr(url), nats_url=SecretStr(nats_url), port=port, **settings_overrides
+        postgres_url=SecretStr(url),
+        nats_url=SecretStr(nats_url),
+        port=port,
+        **{"package_service_address": files.address, **settings_overrides},
     )
     stop = asyncio.Event()
     running = asyncio.ensure_future(serve(SERVICE, settings, build, stop))

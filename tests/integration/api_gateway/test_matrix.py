@@ -22,6 +22,7 @@ def address(path: str) -> str:
         "version": "1",
         "file": "index.css",
         "credential_id": "c1",
+        "upload_id": format_uid(bytes(16)),
     }
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
 

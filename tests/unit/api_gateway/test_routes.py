@@ -21,6 +21,7 @@ def test_the_registry_is_complete_and_starts() -> None:
         "agent commands",
         "configurations",
         "connection settings",
+        "packages",
         "enrolment tokens",
     }
 

@@ -30,6 +30,7 @@ def test_events_stream_carries_domain_events() -> None:
     """Events about agents and configurations are stored."""
     assert carries(EVENTS, subjects.agent_event("online", "default", UID))
     assert carries(EVENTS, subjects.config_event("changed", "default"))
+    assert carries(EVENTS, subjects.package_event("published", "default"))
 
 
 def test_no_two_streams_carry_one_subject() -> None:

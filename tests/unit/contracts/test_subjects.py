@@ -28,6 +28,7 @@ def matcher(pattern: str) -> re.Pattern[str]:
         ("offer to all", subjects.OFFER_ALL),
         ("agent event", subjects.agent_event("online", "default", UID)),
         ("config event", subjects.config_event("changed", "default")),
+        ("package event", subjects.package_event("published", "default")),
         ("resync", subjects.RESYNC),
     ],
 )
@@ -67,4 +68,9 @@ def test_partition_does_not_change_between_versions() -> None:
 def test_methods_are_asked_under_their_service() -> None:
     """A question carries the version, the service and its name in its subject."""
     assert subjects.GET_AGENT.subject == "fleet.v1.api.agent-state.get_agent"
-    assert {method.service for method in subjects.METHODS} == {subjects.AGENT_STATE, subjects.CONFIG_SERVICE}
+    assert {method.service for method in subjects.METHODS} == {
+        subjects.AGENT_STATE,
+        subjects.CONFIG_SERVICE,
+        subjects.PACKAGE_SERVICE,
+        subjects.API_GATEWAY,
+    }

@@ -11,13 +11,19 @@ from devstack.authority import load_or_make_authority
 from devstack.platform import External, Platform
 from devstack.ports import Ports
 from devstack.secrets import Secrets
+from devstack.services import ObjectStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from devstack.processes import Process
 
-ELSEWHERE = External("postgresql://root:r%40t@db.example:6432", "nats://bus.example", "redis://cache.example/2")
+ELSEWHERE = External(
+    "postgresql://root:r%40t@db.example:6432",
+    "nats://bus.example",
+    "redis://cache.example/2",
+    ObjectStore("https://s3.example"),
+)
 
 
 def _platform(tmp_path: Path, external: External = ELSEWHERE, secrets: Secrets | None = None) -> Platform:
@@ -103,7 +109,7 @@ def test_facts_tell_everything(tmp_path: Path) -> None:
     assert (facts["nats_url"], facts["admin_user"], facts["enrolment_token"]) == ("nats://bus.example", "admin", "t")
     assert facts["ops_urls"].keys() == {
         "agent-state",
-        "config-service",
+        "config-service", "package-service",
         "api-gateway",
         "opamp-gateway-1",
         "opamp-gateway-2",

@@ -13,7 +13,7 @@ def test_default_ports_are_the_ones_people_know() -> None:
     ports = Ports.default(gateways=8).named()
 
     assert (ports["api"], ports["opamp_1"]) == (8080, 4320)
-    assert len(set(ports.values())) == len(ports) == 8 + 2 * 8
+    assert len(set(ports.values())) == len(ports) == 11 + 2 * 8
 
 
 def test_port_base_moves_every_port() -> None:

@@ -33,7 +33,17 @@ def test_no_two_secrets_are_alike() -> None:
     """Each server and role has a password of its own, in each stack."""
     one, other = secrets.Secrets(), secrets.Secrets()
 
-    values = [one.postgres, one.nats, one.redis, one.agent_state, one.config_service, one.api_gateway, other.nats]
+    values = [
+        one.postgres,
+        one.nats,
+        one.redis,
+        one.agent_state,
+        one.config_service,
+        one.package_service,
+        one.s3,
+        one.api_gateway,
+        other.nats,
+    ]
     assert len(set(values)) == len(values)
     assert all(len(value) >= 32 for value in values)
 

@@ -13,7 +13,9 @@ from devstack.services import (
     API_GATEWAY,
     CONFIG_SERVICE,
     OWNERS,
+    PACKAGE_SERVICE,
     Addresses,
+    ObjectStore,
     answers,
     environment,
     gateway_settings,
@@ -22,7 +24,12 @@ from devstack.services import (
 )
 
 PORTS = Ports.default(gateways=2)
-ADDRESSES = Addresses("nats://n", "redis://r", {service: f"postgresql://{service}" for service in OWNERS})
+ADDRESSES = Addresses(
+    "nats://n",
+    "redis://r",
+    {service: f"postgresql://{service}" for service in OWNERS},
+    ObjectStore("http://s", "key", "secret"),
+)
 
 
 @pytest.mark.parametrize("service", OWNERS)
@@ -44,6 +51,10 @@ def test_only_who_needs_it_is_told() -> None:
     assert [service for service in OWNERS if any("REDIS" in name for name in told[service])] == [CONFIG_SERVICE]
     assert told[API_GATEWAY]["API_GATEWAY_SIGNING_KEY_FILE"] == "/key"
     assert told[API_GATEWAY]["API_GATEWAY_PORT"] == "8080"
+    assert [service for service in OWNERS if any("S3" in name for name in told[service])] == [PACKAGE_SERVICE]
+    assert told[API_GATEWAY]["API_GATEWAY_PACKAGE_SERVICE_ADDRESS"].endswith(
+        told[PACKAGE_SERVICE]["PACKAGE_SERVICE_PORT"]
+    )
     assert "AGENT_STATE_PORT" not in told[AGENT_STATE]
 
 

@@ -7,7 +7,17 @@ import pytest
 from devstack.errors import StackError
 from devstack.settings import StackSettings, load
 
-VARIABLES = ("PORT_BASE", "GATEWAYS", "FLEET_DATA", "FLEET_POSTGRES_URL", "FLEET_NATS_URL", "FLEET_REDIS_URL")
+VARIABLES = (
+    "PORT_BASE",
+    "GATEWAYS",
+    "FLEET_DATA",
+    "FLEET_POSTGRES_URL",
+    "FLEET_NATS_URL",
+    "FLEET_REDIS_URL",
+    "FLEET_S3_ENDPOINT",
+    "FLEET_S3_ACCESS_KEY",
+    "FLEET_S3_SECRET_KEY",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,17 @@ from fleet.api.v1 import agent_state_pb2 as agents
 from fleet.api.v1 import config_service_pb2 as configs
 from fleet.api.v1 import connection_settings_pb2 as settings
 from fleet.api.v1 import identity_pb2 as identity
-from fleet.events.v1 import agent_pb2, config_pb2, custom_pb2, facts_pb2, identity_pb2, offers_pb2, presence_pb2
+from fleet.api.v1 import package_service_pb2 as packages
+from fleet.events.v1 import (
+    agent_pb2,
+    config_pb2,
+    custom_pb2,
+    facts_pb2,
+    identity_pb2,
+    offers_pb2,
+    package_pb2,
+    presence_pb2,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -105,6 +115,11 @@ def config_event(what: str, tenant_id: str) -> str:
     return f"{ROOT}.config.{what}.{tenant_id}"
 
 
+def package_event(what: str, tenant_id: str) -> str:
+    """Subject of a domain event about one published file of a package."""
+    return f"{ROOT}.package.{what}.{tenant_id}"
+
+
 BOOK: tuple[Subject, ...] = (
     Subject(
         "facts",
@@ -162,11 +177,20 @@ BOOK: tuple[Subject, ...] = (
         "created, changed, deleted, pushed: after commit.",
     ),
     Subject(
+        "package event",
+        f"{ROOT}.package.<what>.<tenant>",
+        package_pb2.PackageEvent,
+        ("package-service",),
+        ("other systems",),
+        EVENTS_STREAM,
+        "published, activated, deactivated, deleted, damaged: after commit.",
+    ),
+    Subject(
         "identity",
         IDENTITY,
         identity_pb2.IdentityChanged,
         ("agent-state",),
-        ("opamp-gateway",),
+        ("opamp-gateway", "package-service"),
         "core",
         "Tokens, credentials or agents whose right to connect has changed: forget verdicts, close connections.",
     ),
@@ -211,6 +235,8 @@ class Method(Generic[Q, R]):
 
 AGENT_STATE = "agent-state"
 CONFIG_SERVICE = "config-service"
+PACKAGE_SERVICE = "package-service"
+API_GATEWAY = "api-gateway"
 
 LIST_AGENTS = Method(AGENT_STATE, "list_agents", agents.ListAgentsRequest, agents.ListAgentsReply)
 GET_AGENT = Method(AGENT_STATE, "get_agent", agents.GetAgentRequest, agents.GetAgentReply)
@@ -357,6 +383,33 @@ ASSIGN_CONFIGURATION = Method(
     configs.AssignConfigurationReply,
 )
 CLEAR_FAILURE = Method(CONFIG_SERVICE, "clear_failure", configs.ClearFailureRequest, configs.ClearFailureReply)
+
+LIST_PACKAGES = Method(PACKAGE_SERVICE, "list_packages", packages.ListPackagesRequest, packages.ListPackagesReply)
+GET_PACKAGE = Method(PACKAGE_SERVICE, "get_package", packages.GetPackageRequest, packages.GetPackageReply)
+SET_PACKAGE_ACTIVE = Method(
+    PACKAGE_SERVICE, "set_package_active", packages.SetPackageActiveRequest, packages.SetPackageActiveReply
+)
+DELETE_PACKAGE = Method(PACKAGE_SERVICE, "delete_package", packages.DeletePackageRequest, packages.DeletePackageReply)
+LIST_PACKAGE_VERSIONS = Method(
+    PACKAGE_SERVICE,
+    "list_package_versions",
+    packages.ListPackageVersionsRequest,
+    packages.ListPackageVersionsReply,
+)
+GET_LATEST_PACKAGE = Method(
+    PACKAGE_SERVICE, "get_latest_package", packages.GetLatestPackageRequest, packages.GetLatestPackageReply
+)
+GET_PACKAGE_STATISTICS = Method(
+    PACKAGE_SERVICE,
+    "get_package_statistics",
+    packages.GetPackageStatisticsRequest,
+    packages.GetPackageStatisticsReply,
+)
+BEGIN_UPLOAD = Method(PACKAGE_SERVICE, "begin_upload", packages.BeginUploadRequest, packages.BeginUploadReply)
+GET_UPLOAD = Method(PACKAGE_SERVICE, "get_upload", packages.GetUploadRequest, packages.GetUploadReply)
+GIVE_UP_UPLOAD = Method(PACKAGE_SERVICE, "give_up_upload", packages.GiveUpUploadRequest, packages.GiveUpUploadReply)
+
+GET_TICKET_KEYS = Method(API_GATEWAY, "get_ticket_keys", packages.GetTicketKeysRequest, packages.GetTicketKeysReply)
 
 METHODS: tuple[Method[Message, Message], ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Method)

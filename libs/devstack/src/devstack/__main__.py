@@ -13,6 +13,7 @@ from devstack import settings
 from devstack.demo import Demo
 from devstack.errors import StackError
 from devstack.platform import External, Platform
+from devstack.services import ObjectStore
 from devstack.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def _platform(chosen: settings.StackSettings) -> Platform:
         value = getattr(chosen, name)
         return "" if value is None else str(value.get_secret_value())
 
-    external = External(secret("postgres_url"), secret("nats_url"), secret("redis_url"))
+    store = ObjectStore(chosen.s3_endpoint, secret("s3_access_key"), secret("s3_secret_key"))
+    external = External(secret("postgres_url"), secret("nats_url"), secret("redis_url"), store)
     return Platform(chosen.data, chosen.ports, external, say=_progress)
 
 

@@ -24,7 +24,16 @@ from devstack.ports import LOOPBACK, Ports, require_free
 from devstack.postgres import DURABLE, PostgresServer
 from devstack.readiness import wait_all_ready
 from devstack.redis import RedisServer
-from devstack.services import AGENT_STATE, API_GATEWAY, CONFIG_SERVICE, OPAMP_GATEWAY, OWNERS
+from devstack.s3 import ACCESS_KEY, S3Server
+from devstack.services import (
+    AGENT_STATE,
+    API_GATEWAY,
+    CONFIG_SERVICE,
+    OPAMP_GATEWAY,
+    OWNERS,
+    PACKAGE_SERVICE,
+    ObjectStore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +48,7 @@ GRACE_SECONDS = 15.0
 OPAMP_PATH = "/v1/opamp"
 RUN_FILE = "run.json"
 TLS_SETTING = "OPAMP_GATEWAY_TLS_CERTIFICATE_FILE"
-SERVERS = ("postgres", "nats", "redis")
+SERVERS = ("postgres", "nats", "redis", "s3")
 TOKEN_FILE = "enrolment-token"  # noqa: S105  # its name, not its secret
 
 
@@ -52,6 +61,7 @@ class External:
 
     nats_url: str = ""
     redis_url: str = ""
+    s3: ObjectStore = field(default_factory=lambda: ObjectStore(""))
 
 
 @dataclass
@@ -77,6 +87,7 @@ class Platform:
     postgres: PostgresServer | None = field(default=None, init=False)
     nats: NatsServer | None = field(default=None, init=False)
     redis: RedisServer | None = field(default=None, init=False)
+    s3: S3Server | None = field(default=None, init=False)
     _secrets: secrets.Secrets = field(init=False)
     _authority: Authority = field(init=False)
 
@@ -105,6 +116,7 @@ class Platform:
             first,
             [name for name in names if name not in first],
             ["redis"],
+            ["s3"],
             ["nats"],
             ["postgres"],
         ):
@@ -116,7 +128,7 @@ class Platform:
                 thread.join()
 
     def start_servers(self) -> None:
-        """Start PostgreSQL, NATS and Redis, but for those that run elsewhere."""
+        """Start PostgreSQL, NATS, Redis and the object store, but for those that run elsewhere."""
         keys, ports, logs = self._secrets, self.ports, self.logs
         if not self.external.postgres_url:
             self.say("PostgreSQL")
@@ -141,6 +153,11 @@ class Platform:
             self.redis = RedisServer(self.data / "redis", ports.redis, keys.redis, log_path=logs / "redis.log")
             self.processes["redis"] = self.redis.process
             self.redis.start()
+        if not self.external.s3.endpoint:
+            self.say("S3")
+            self.s3 = S3Server(self.data / "s3", ports.s3, keys.s3, log_path=logs / "s3.log")
+            self.processes["s3"] = self.s3.process
+            self.s3.start()
 
     def provision(self) -> None:
         """Make the database, and the role and schema of each service; repeating is harmless."""
@@ -195,6 +212,7 @@ class Platform:
             "opamp_http_url": _opamp_url(self._scheme("http"), ports.opamp[0]),
             "opamp_urls": [_opamp_url(self._scheme("ws"), port) for port in ports.opamp],
             "opamp_http_urls": [_opamp_url(self._scheme("http"), port) for port in ports.opamp],
+            "files_url": f"http://{LOOPBACK}:{ports.files}",
             "nats_url": self.addresses.nats,
             "redis_url": self.addresses.redis,
             "postgres_url": self.admin_url,
@@ -205,6 +223,7 @@ class Platform:
             "ops_urls": {
                 "agent-state": f"http://{LOOPBACK}:{ports.agent_state_ops}",
                 "config-service": f"http://{LOOPBACK}:{ports.config_service_ops}",
+                "package-service": f"http://{LOOPBACK}:{ports.package_service_ops}",
                 "api-gateway": f"http://{LOOPBACK}:{ports.api_gateway_ops}",
                 **{
                     f"{OPAMP_GATEWAY}-{number}": f"http://{LOOPBACK}:{port}"
@@ -241,6 +260,7 @@ class Platform:
             nats=self.external.nats_url if self.nats is None else self.nats.url,
             redis=self.external.redis_url if self.redis is None else self.redis.url,
             postgres={service: self._url_of(service) for service in OWNERS},
+            s3=self.external.s3 if self.s3 is None else ObjectStore(self.s3.url, ACCESS_KEY, self.s3.secret_key),
         )
 
     def _scheme(self, plain: str) -> str:
@@ -262,6 +282,7 @@ class Platform:
             "nats": self.external.nats_url,
             "nats_monitor": self.external.nats_url,
             "redis": self.external.redis_url,
+            "s3": self.external.s3.endpoint,
         }
         running = {name for name, process in self.processes.items() if process.alive}
         return {} if running else {name: port for name, port in self.ports.named().items() if not elsewhere.get(name)}
@@ -276,6 +297,7 @@ class Platform:
         ops = {
             AGENT_STATE: self.ports.agent_state_ops,
             CONFIG_SERVICE: self.ports.config_service_ops,
+            PACKAGE_SERVICE: self.ports.package_service_ops,
             API_GATEWAY: self.ports.api_gateway_ops,
         }
         result = {

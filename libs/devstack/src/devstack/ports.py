@@ -25,20 +25,25 @@ class Ports:
     """Every port of one stack; gateways have one each."""
 
     api: int
+    files: int
+    """Where agents fetch files of packages."""
+
     opamp: tuple[int, ...]
     nats: int
     nats_monitor: int
     postgres: int
     redis: int
+    s3: int
     agent_state_ops: int
     config_service_ops: int
+    package_service_ops: int
     api_gateway_ops: int
     opamp_ops: tuple[int, ...]
 
     @classmethod
     def default(cls, gateways: int = 1) -> Ports:
-        """Return the ports people know: 8080 for the API, 4320 (and on) for agents, 433x to 435x inside."""
-        return cls._arranged(8080, 4320, 4330, gateways)
+        """Return the ports people know: API 8080, agents 4320 (and on), files 8090, and 433x to 435x inside."""
+        return cls._arranged(8080, 8090, 4320, 4330, gateways)
 
     @classmethod
     def from_base(cls, base: int, gateways: int = 1) -> Ports:
@@ -46,39 +51,45 @@ class Ports:
         if not LOWEST_BASE <= base <= HIGHEST_BASE:
             message = f"PORT_BASE={base} is not between {LOWEST_BASE} and {HIGHEST_BASE}"
             raise StackError(message)
-        return cls._arranged(base, base + 1, base + 10, gateways)
+        return cls._arranged(base, base + 9, base + 1, base + 10, gateways)
 
     @classmethod
     def free(cls, gateways: int = 1) -> Ports:
         """Return ports nobody uses at this moment."""
-        found = iter(free_ports(8 + 2 * gateways))
+        found = iter(free_ports(11 + 2 * gateways))
         return cls(
             api=next(found),
+            files=next(found),
             opamp=tuple(next(found) for _ in range(gateways)),
             nats=next(found),
             nats_monitor=next(found),
             postgres=next(found),
             redis=next(found),
+            s3=next(found),
             agent_state_ops=next(found),
             config_service_ops=next(found),
+            package_service_ops=next(found),
             api_gateway_ops=next(found),
             opamp_ops=tuple(next(found) for _ in range(gateways)),
         )
 
     @classmethod
-    def _arranged(cls, api: int, opamp: int, inside: int, gateways: int) -> Ports:
+    def _arranged(cls, api: int, files: int, opamp: int, inside: int, gateways: int) -> Ports:
         if not 1 <= gateways <= MAX_GATEWAYS:
             message = f"GATEWAYS={gateways} is not between 1 and {MAX_GATEWAYS}"
             raise StackError(message)
         return cls(
             api=api,
+            files=files,
             opamp=tuple(range(opamp, opamp + gateways)),
             nats=inside,
             nats_monitor=inside + 1,
             postgres=inside + 2,
             redis=inside + 3,
+            s3=inside + 4,
             agent_state_ops=inside + 10,
             config_service_ops=inside + 11,
+            package_service_ops=inside + 13,
             api_gateway_ops=inside + 12,
             opamp_ops=tuple(range(inside + 20, inside + 20 + gateways)),
         )

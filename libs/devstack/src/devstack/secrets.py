@@ -31,8 +31,10 @@ class Secrets:
     postgres: str = field(default_factory=_password)
     nats: str = field(default_factory=_password)
     redis: str = field(default_factory=_password)
+    s3: str = field(default_factory=_password)
     agent_state: str = field(default_factory=_password)
     config_service: str = field(default_factory=_password)
+    package_service: str = field(default_factory=_password)
     api_gateway: str = field(default_factory=_password)
     admin_user: str = ""
     admin_password: str = ""

@@ -6,7 +6,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devstack.ports import LOOPBACK
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 AGENT_STATE = "agent-state"
 CONFIG_SERVICE = "config-service"
+PACKAGE_SERVICE = "package-service"
 API_GATEWAY = "api-gateway"
 OPAMP_GATEWAY = "opamp-gateway"
-OWNERS = (AGENT_STATE, CONFIG_SERVICE, API_GATEWAY)
+OWNERS = (AGENT_STATE, CONFIG_SERVICE, PACKAGE_SERVICE, API_GATEWAY)
 """Services with a schema and a role of their own."""
 
 
@@ -35,6 +36,17 @@ class Addresses:
     redis: str
     postgres: Mapping[str, str]
     """By service."""
+
+    s3: ObjectStore = field(default_factory=lambda: ObjectStore(""))
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """Where an object store is and how to get in."""
+
+    endpoint: str
+    access_key: str = ""
+    secret_key: str = ""
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -48,6 +60,7 @@ def settings_of(service: str, addresses: Addresses, ports: Ports, signing_key: P
     ops_port = {
         AGENT_STATE: ports.agent_state_ops,
         CONFIG_SERVICE: ports.config_service_ops,
+        PACKAGE_SERVICE: ports.package_service_ops,
         API_GATEWAY: ports.api_gateway_ops,
     }[service]
     result = {
@@ -58,11 +71,20 @@ def settings_of(service: str, addresses: Addresses, ports: Ports, signing_key: P
     }
     if service == CONFIG_SERVICE:
         result[f"{prefix}_REDIS_URL"] = addresses.redis
+    if service == PACKAGE_SERVICE:
+        result |= {
+            f"{prefix}_HOST": LOOPBACK,
+            f"{prefix}_PORT": str(ports.files),
+            f"{prefix}_S3_ENDPOINT": addresses.s3.endpoint,
+            f"{prefix}_S3_ACCESS_KEY": addresses.s3.access_key,
+            f"{prefix}_S3_SECRET_KEY": addresses.s3.secret_key,
+        }
     if service == API_GATEWAY:
         result |= {
             f"{prefix}_HOST": LOOPBACK,
             f"{prefix}_PORT": str(ports.api),
             f"{prefix}_SIGNING_KEY_FILE": str(signing_key),
+            f"{prefix}_PACKAGE_SERVICE_ADDRESS": f"http://{LOOPBACK}:{ports.files}",
         }
     return result
 

@@ -39,6 +39,15 @@ class StackSettings(BaseSettings):
     redis_url: Annotated[SecretStr | None, Field(alias="FLEET_REDIS_URL")] = None
     """The same for Redis."""
 
+    s3_endpoint: Annotated[str, Field(alias="FLEET_S3_ENDPOINT", pattern="^(https?://.+)?$")] = ""
+    """The same for an object store, http://host:port; the bucket agent-packages is made there."""
+
+    s3_access_key: Annotated[SecretStr | None, Field(alias="FLEET_S3_ACCESS_KEY")] = None
+    """Login there; without one the AWS variables of the environment count."""
+
+    s3_secret_key: Annotated[SecretStr | None, Field(alias="FLEET_S3_SECRET_KEY")] = None
+    """Secret of that login."""
+
     @property
     def data(self) -> Path:
         """The data folder, absolute."""

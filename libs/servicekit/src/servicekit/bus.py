@@ -331,9 +331,10 @@ class Bus:
 
     async def ensure_stream(self, spec: StreamSpec, replicas: int = 1) -> StreamState:
         """
-        Make the stream if it is not there; leave one that is, but for giving it more copies.
+        Make the stream if it is not there; leave one that is, but for giving it more copies and more subjects.
 
-        Whoever comes first makes it, so the service that knows how many copies it shall have may come later.
+        Whoever comes first makes it, so the service that knows how many copies it shall have may come later; and
+        a stream that an older release made learns what it carries since. Subjects are never taken away here.
 
         Raises:
             Unavailable: JetStream does not answer.
@@ -357,6 +358,10 @@ class Bus:
                 )
             if (info.config.num_replicas or 1) < replicas:
                 info = await self.js.update_stream(info.config, num_replicas=replicas)
+            carried = info.config.subjects or []
+            missing = [subject for subject in spec.subjects if subject not in carried]
+            if missing:
+                info = await self.js.update_stream(info.config, subjects=[*carried, *missing])
         except (NatsError, TimeoutError, OSError) as error:
             raise Unavailable("JetStream does not answer") from error
         return StreamState(str(info.created), info.state.last_seq)

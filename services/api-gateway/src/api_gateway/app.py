@@ -20,13 +20,17 @@ from api_gateway.routing import Bounds, build_application
 from api_gateway.settings import ApiGatewaySettings
 from api_gateway.store import Sessions, Users
 from api_gateway.throttle import Limit, Throttle
+from api_gateway.ticketing import TicketOffice
 from api_gateway.tokens import AccessTokens, load_keys
 from api_gateway.upstream.agent_state import AgentState
 from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
-from contracts.subjects import AGENT_STATE, CONFIG_SERVICE
+from api_gateway.upstream.package_service import PackageService
+from api_gateway.upstream.package_transfer import PackageTransfer
+from contracts import subjects
+from contracts.subjects import AGENT_STATE, CONFIG_SERVICE, PACKAGE_SERVICE
 from servicekit.bus import Bus
 from servicekit.clock import Clock
 from servicekit.postgres import close_pool, connect_pool, is_transient, ping
@@ -53,7 +57,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
 
     room.health.register("database", lambda: ping(pool), critical=True)
     room.health.register("nats", bus.ping, critical=True)
-    for service in (AGENT_STATE, CONFIG_SERVICE):
+    for service in (AGENT_STATE, CONFIG_SERVICE, PACKAGE_SERVICE):
         room.health.register(service, _pinger(bus, service), critical=False)
 
     users = Users(pool)
@@ -66,12 +70,18 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
     custom_messages = CustomMessages(bus, identity, max_waiting=settings.max_waiting_calls)
     metrics.WAITING_CALLS.set_function(lambda: custom_messages.waiting)
     room.health.register(OPAMP, GatewayCheck(agents, room.clock.monotonic), critical=False)
+    office = TicketOffice(keys)
+    package_transfer = await room.stack.enter_async_context(
+        PackageTransfer(settings.package_service_address, office.sign, idle_seconds=settings.transfer_idle_seconds)
+    )
     parts = Parts(
         agents=agents,
         identity=identity,
         connection_settings=ConnectionSettings(bus, settings.upstream_timeout_seconds),
         custom_messages=custom_messages,
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
+        packages=PackageService(bus, settings.upstream_timeout_seconds),
+        package_transfer=package_transfer,
         users=users,
         sessions=sessions,
         passwords=Passwords(),
@@ -87,6 +97,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         registration_enabled=settings.registration_enabled,
         capability_roles={pattern: Role(role) for pattern, role in settings.custom_capability_roles.items()},
     )
+    await bus.serve(SERVICE, room.version, {subjects.GET_TICKET_KEYS: office.get_ticket_keys})
     await _listen(room, settings, build_application(all_routes(), parts, _bounds(settings)))
     _ = room.spawn(_forget_expired_sessions(sessions, room.clock), "forget expired sessions")
 

@@ -249,3 +249,23 @@ def status_of(error: ServiceError, *, has_body: bool) -> int:
     if error.kind is Kind.INVALID and has_body:
         return Unprocessable.status
     return STATUS_OF_KIND[error.kind]
+
+
+_TOO_LARGE = "file_too_large"
+_BAD_PACKAGE = "invalid_package"
+
+
+def package_error(error: ServiceError) -> ServiceError:
+    """
+    Tell what an error of package-service is here.
+
+    Names, versions and files it refuses are 422 wherever they stood, in a form, a path or a query; a file that is
+    too long is 413. Code, sentence and details stay its own.
+    """
+    known: dict[str, type[Invalid]] = {_TOO_LARGE: BodyTooLarge, _BAD_PACKAGE: Unprocessable}
+    own = known.get(error.stable_code)
+    if own is None:
+        return error
+    told = own(error.public, details=error.details)
+    told.remote_code = error.stable_code
+    return told

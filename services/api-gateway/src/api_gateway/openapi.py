@@ -30,6 +30,7 @@ _PROBLEM_TEXT: dict[int, str] = {
     401: "No access token, or one that is not valid any more.",
     403: "The role lacks the permission.",
     404: "There is no such thing.",
+    408: "The body stopped arriving.",
     409: "It exists already, or its state forbids this.",
     412: "It changed since it was read (If-Match).",
     413: "The body is too long.",
@@ -43,7 +44,11 @@ _ANSWER_TEXT: dict[int, str] = {
     200: "Done.",
     201: "Made.",
     202: "Taken on.",
+    206: "The bytes asked for.",
+    307: "At the object store, for some minutes.",
+    416: "The range lies outside the file.",
     302: "Elsewhere.",
+    304: "What the client has is current.",
     503: "It cannot work just now.",
 }
 
@@ -122,7 +127,9 @@ class _Schemas:
 def _models(routes: Iterable[Route], *, bodies: bool) -> list[Any]:
     found: dict[str, Any] = {} if bodies else {"Problem": Problem}
     for route in routes:
-        named = [route.body] if bodies else [model for model in route.answers.values() if not isinstance(model, str)]
+        named = (
+            [route.body] if bodies else [model for model in route.answers.values() if not isinstance(model, str | None)]
+        )
         for model in named:
             if model is not None:
                 found[_key(model)] = model
@@ -146,6 +153,11 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         operation["requestBody"] = {
             "required": route.body_required,
             "content": {"application/json": {"schema": schemas.of(route.body)}},
+        }
+    if route.consumes:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": schema} for kind, schema in route.consumes.items()},
         }
     operation["responses"] = {**_answers(route, schemas), **_problems(route)}
     if isinstance(route.permission, Permission):
@@ -213,6 +225,9 @@ def _header_parameters(route: Route) -> list[Json]:
 def _answers(route: Route, schemas: _Schemas) -> Json:
     answers: Json = {}
     for status, model in route.answers.items():
+        if model is None:
+            answers[str(status)] = {"description": _ANSWER_TEXT[status]}
+            continue
         if isinstance(model, str):
             content: Json = {model: {"schema": {"type": "string"}}}
         else:
@@ -244,6 +259,8 @@ def _problems(route: Route) -> Json:
         statuses |= {401, 403, 429}
     if route.body is not None:
         statuses |= {413, 415, 422}
+    if route.consumes:
+        statuses |= {408, 413, 422}
     return {
         str(status): {"$ref": f"#/components/responses/Problem{status}"}
         for status in sorted(statuses - set(route.answers))

@@ -16,6 +16,8 @@ from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
+from api_gateway.upstream.package_service import PackageService
+from api_gateway.upstream.package_transfer import PackageTransfer
 from servicekit.clock import Clock
 from servicekit.health import Health
 
@@ -46,6 +48,8 @@ class Parts:
     connection_settings: ConnectionSettings
     custom_messages: CustomMessages
     configurations: ConfigService
+    packages: PackageService
+    package_transfer: PackageTransfer
     users: Users
     sessions: Sessions
     passwords: Passwords

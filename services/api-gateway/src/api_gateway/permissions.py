@@ -19,7 +19,7 @@ class Role(StrEnum):
     """Reads everything but users and enrolment tokens."""
 
     OPERATOR = "operator"
-    """Also writes configurations, pushes them, assigns, approves, commands and deletes agents."""
+    """Also writes configurations and packages, pushes them, assigns, approves, commands and deletes agents."""
 
     ADMIN = "admin"
     """Also manages users, enrolment tokens and connection settings, which carry secrets."""
@@ -43,6 +43,9 @@ class Permission(StrEnum):
     CONFIGURATION_WRITE = "configuration:write"
     CONFIGURATION_DELETE = "configuration:delete"
     CONFIGURATION_PUSH = "configuration:push"
+    PACKAGE_READ = "package:read"
+    PACKAGE_WRITE = "package:write"
+    PACKAGE_DELETE = "package:delete"
     ENROLMENT_TOKEN_READ = "enrolment_token:read"  # noqa: S105 - a permission, not a secret
     ENROLMENT_TOKEN_WRITE = "enrolment_token:write"  # noqa: S105 - a permission, not a secret
     USER_READ = "user:read"
@@ -62,6 +65,7 @@ _VIEWER = frozenset(
         Permission.PROFILE_WRITE,
         Permission.AGENT_READ,
         Permission.CONFIGURATION_READ,
+        Permission.PACKAGE_READ,
         Permission.CONNECTION_SETTINGS_READ,
         Permission.METRICS_READ,
     )
@@ -77,6 +81,8 @@ _OPERATOR = _VIEWER | frozenset(
         Permission.CONFIGURATION_WRITE,
         Permission.CONFIGURATION_DELETE,
         Permission.CONFIGURATION_PUSH,
+        Permission.PACKAGE_WRITE,
+        Permission.PACKAGE_DELETE,
         Permission.ENROLMENT_TOKEN_READ,
     )
 )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
+from aiohttp import web
+
 from api_gateway.models.document import Document, Query
 from api_gateway.models.paging import NoQuery
 from api_gateway.parts import Parts
@@ -54,6 +56,9 @@ class Call(Generic[Q, B]):
     caller: Principal | None
     """None on public routes."""
 
+    connection: web.Request | None = None
+    """Of transfers only: bytes that are not read yet."""
+
     @property
     def principal(self) -> Principal:
         """Who asks; only routes with a permission may say it."""
@@ -61,6 +66,14 @@ class Call(Generic[Q, B]):
             message = "a public route asked who its caller is"
             raise RuntimeError(message)
         return self.caller
+
+    @property
+    def request(self) -> web.Request:
+        """The request whose bytes a transfer carries; only routes that are transfers may say it."""
+        if self.connection is None:
+            message = "a route that is no transfer asked for its connection"
+            raise RuntimeError(message)
+        return self.connection
 
     @property
     def tenant_id(self) -> str:
@@ -78,8 +91,8 @@ class Answer:
     content_type: str = "application/json"
 
 
-Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
-H = TypeVar("H", bound=Callable[..., Awaitable[Answer]])
+Handler = Callable[[Call[Any, Any]], Awaitable["Answer | web.StreamResponse"]]
+H = TypeVar("H", bound=Callable[..., Awaitable["Answer | web.StreamResponse"]])
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,12 @@ class Route:
     rate: RateClass = RateClass.READ
     errors: tuple[int, ...] = ()
     """Statuses beyond those every route of its kind may answer."""
+
+    transfer: bool = False
+    """Carries bytes of files: it may take as long as they move, and may answer with a stream of its own."""
+
+    consumes: Mapping[str, Any] = field(default_factory=dict)
+    """Of transfers: content type of the body to its JSON schema."""
 
     aliases: tuple[str, ...] = ()
     if_match: bool = False

@@ -115,11 +115,14 @@ def _handler(route: Route, parts: Parts, bounds: Bounds) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE] = route
         try:
-            async with asyncio.timeout(bounds.request_timeout_seconds):
+            async with asyncio.timeout(None if route.transfer else bounds.request_timeout_seconds):
                 principal = await _admit(route, parts, request)
                 limited = _count(route, parts, principal)
                 call = await _read(route, parts, bounds, request, principal)
-                answer = _unless_held(request, await route.handler(call))
+                said = await route.handler(call)
+                if isinstance(said, web.StreamResponse):
+                    return said
+                answer = _unless_held(request, said)
         except TimeoutError as error:
             public = "this took too long; try again"
             raise Unavailable(public, retry_after_seconds=1) from error
@@ -168,6 +171,7 @@ async def _read(
         url_path=request.path,
         url_query=pairs,
         caller=principal,
+        connection=request if route.transfer else None,
     )
 
 

@@ -68,6 +68,12 @@ class ApiGatewaySettings(ServiceSettings):
     upstream_timeout_seconds: Annotated[
         float, Field(gt=0, description="Time a service on the bus may take to answer.")
     ] = 5.0
+    package_service_address: Annotated[
+        str, Field(pattern=r"^https?://[^/]+$", description="Where package-service takes and gives files, over HTTP.")
+    ] = "http://127.0.0.1:8090"
+    transfer_idle_seconds: Annotated[
+        float, Field(gt=0, description="A file going through here that moves no byte for so long is broken off.")
+    ] = 45.0
     max_waiting_calls: Annotated[
         int,
         Field(ge=1, description="Calls that may wait for agents to answer custom messages at once; more get 429."),

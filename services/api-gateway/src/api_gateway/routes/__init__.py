@@ -11,6 +11,7 @@ from api_gateway.routes import (
     connection_settings,
     enrolment_tokens,
     identity,
+    packages,
     system,
     users,
 )
@@ -28,6 +29,7 @@ def all_routes() -> Registry:
         commands,
         configurations,
         connection_settings,
+        packages,
         enrolment_tokens,
     ):
         registry.routes.extend(part.routes.routes)

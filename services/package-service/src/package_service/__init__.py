@@ -1,0 +1,1 @@
+"""package-service: agent packages, their files and who may have them."""

@@ -1,0 +1,142 @@
+"""Puts package-service together; reads like a table of contents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from contracts import streams, subjects
+from fleet.api.v1 import identity_pb2 as identity
+from fleet.api.v1 import package_service_pb2 as api
+from package_service.agent_access import AgentAccess
+from package_service.bounds import Bounds, Lane
+from package_service.catalogue import Catalogue
+from package_service.downloads import Downloads
+from package_service.listener import Listener
+from package_service.rpc import Questions
+from package_service.s3 import S3BlobStore
+from package_service.sweeper import Sweeper
+from package_service.tickets import Tickets
+from package_service.uploads import Uploads
+from servicekit.bus import Bus
+from servicekit.leader import Leader
+from servicekit.outbox import OutboxRelay
+from servicekit.postgres import close_pool, connect_pool, ping
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from package_service.settings import PackageServiceSettings
+    from servicekit.bus import BusMessage
+    from servicekit.runner import Room
+
+log = structlog.get_logger()
+
+SERVICE = "package-service"
+ASK_SECONDS = 5.0
+KEEPALIVE_SECONDS = 35
+DRAIN_SECONDS = 60
+
+
+async def build(room: Room, settings: PackageServiceSettings) -> None:
+    """Connect, wire up, listen."""
+    postgres_url = settings.postgres_url.get_secret_value()
+    pool = await connect_pool(postgres_url, service=SERVICE, max_size=settings.pool_size)
+    room.stack.push_async_callback(close_pool, pool)
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
+    room.stack.push_async_callback(bus.close)
+    await bus.ensure_stream(streams.EVENTS, settings.stream_replicas)
+    store = await room.stack.enter_async_context(
+        S3BlobStore(
+            endpoint=settings.s3_endpoint,
+            public_endpoint=settings.s3_public_endpoint,
+            region=settings.s3_region,
+            bucket=settings.s3_bucket,
+            access_key=settings.s3_access_key.get_secret_value(),
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            connections=settings.max_uploads_at_once + settings.max_downloads_at_once,
+        )
+    )
+    room.health.register("postgres", lambda: ping(pool), critical=True)
+    room.health.register("nats", bus.ping, critical=True)
+    # Not critical: without it lists and names still work, and every request for bytes says itself that it is away.
+    room.health.register("object_store", store.ping, critical=False)
+
+    bounds = Bounds(
+        file_bytes=settings.max_file_bytes,
+        tenant_bytes=settings.tenant_quota_bytes,
+        open_uploads=settings.max_open_uploads,
+        files_per_package=settings.max_files_per_package,
+    )
+    uploads = Uploads(pool, store, bounds, part_bytes=settings.part_bytes)
+    agents = AgentAccess(_asking_agent_state(bus), room.clock.monotonic, entries=settings.verdict_cache_entries)
+    listener = Listener(
+        uploads,
+        Downloads(pool, store),
+        Tickets(_asking_api_gateway(bus), room.clock.monotonic),
+        agents,
+        up=Lane("up", settings.max_uploads_at_once),
+        down=Lane("down", settings.max_downloads_at_once),
+        idle_seconds=settings.idle_seconds,
+        presigned_seconds=settings.presigned_seconds if settings.downloads == "presigned" else 0,
+    )
+    questions = Questions(
+        pool,
+        Catalogue(pool),
+        uploads,
+        quota_bytes=settings.tenant_quota_bytes,
+        upload_retention_seconds=settings.upload_retention_seconds,
+    )
+    sweeper = Sweeper(
+        pool,
+        store,
+        uploads,
+        room.clock,
+        interval_seconds=settings.sweep_interval_seconds,
+        upload_retention_seconds=settings.upload_retention_seconds,
+        blob_retention_seconds=settings.blob_retention_seconds,
+    )
+
+    async def on_identity(_: BusMessage) -> None:
+        agents.forget()
+
+    await bus.subscribe(subjects.IDENTITY, on_identity)
+    _ = room.spawn(Leader(postgres_url, "outbox").run(OutboxRelay(pool, bus, streams.EVENTS).run), "outbox")
+    _ = room.spawn(Leader(postgres_url, "sweeper").run(sweeper.run), "sweeper")
+    await _listen(room, settings, listener.application())
+    await bus.serve(SERVICE, room.version, questions.handlers())
+
+
+async def _listen(room: Room, settings: PackageServiceSettings, app: web.Application) -> None:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=DRAIN_SECONDS,
+        auto_decompress=False,
+        # A client that is gone ends its transfer, and an upload's memory with it.
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    room.on_drain(runner.cleanup)
+    await web.TCPSite(runner, settings.host, settings.port).start()
+    log.info("files_listening", host=settings.host, port=runner.addresses[0][1])
+
+
+def _asking_agent_state(bus: Bus) -> Callable[[bytes, str], Awaitable[identity.Verdict]]:
+    async def ask(token_hash: bytes, address: str) -> identity.Verdict:
+        request = identity.AuthenticateAgentsRequest(proofs=[identity.Proof(token_hash=token_hash, remote_ip=address)])
+        return (await bus.call(subjects.AUTHENTICATE_AGENTS, request, timeout_seconds=ASK_SECONDS)).verdicts[0]
+
+    return ask
+
+
+def _asking_api_gateway(bus: Bus) -> Callable[[], Awaitable[Mapping[str, bytes]]]:
+    async def ask() -> dict[str, bytes]:
+        reply = await bus.call(subjects.GET_TICKET_KEYS, api.GetTicketKeysRequest(), timeout_seconds=ASK_SECONDS)
+        return {key.kid: key.public_key for key in reply.keys}
+
+    return ask
