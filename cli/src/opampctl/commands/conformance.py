@@ -1,4 +1,4 @@
-"""`opampctl conformance`: which requirements of OpAMP a server meets, with the bytes that show it."""
+"""`opampctl conformance`: which requirements of OpAMP a server, or an agent, meets, with the bytes that show it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import typer
 
 from opampctl.client import Client
 from opampctl.conformance import Options, Result, Suite, Target, TargetError, Unreachable, Verdict, server_rows
+from opampctl.conformance.as_server import Absent, Urls, client_rows
+from opampctl.conformance.as_server.run import DEFAULT_LISTEN, Words, WordsError, examine
+from opampctl.conformance.heard import Transport
 from opampctl.conformance.probe import LIMIT_BYTES
 from opampctl.conformance.report import Shape, write_report
 from opampctl.conformance.stimulus import ACTIONS, NoStimulus, Stimulus
@@ -37,6 +40,14 @@ Examples:
   opampctl conformance --endpoint http://127.0.0.1:4320/v1/opamp --only S-008,S-011 --report json
 
   opampctl conformance --api-url http://127.0.0.1:8080 --api-user admin --api-password-file secret
+
+With --as-server it is the other way round: it listens, and examines the agent that comes. An agent
+that it can start itself (--agent-command) is started anew for each scenario; its command line names
+{ws_url} or {http_url}, or {url} to be examined over both transports. Others are pointed at --listen.
+
+  opampctl conformance --as-server --agent-command 'my-agent --opamp {url}'
+
+  opampctl conformance --as-server --listen 0.0.0.0:4320 --only C-052,C-065
 
 Exit codes: 0 no MUST or SHOULD row failed, 1 some failed, 2 it could not run.
 
@@ -81,8 +92,42 @@ def conformance(
         bool, typer.Option("--insecure-skip-verify", help="Do not verify the server's certificate.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    as_server: Annotated[
+        bool, typer.Option("--as-server", help="Be the server, and examine the agent that comes.")
+    ] = False,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen as a server.")
+    ] = DEFAULT_LISTEN,
+    tls_cert: Annotated[Path | None, typer.Option(exists=True, help="Certificate to listen with, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(exists=True, help="Its key, PEM.")] = None,
+    agent_command: Annotated[
+        str, typer.Option(metavar="CMD", help="Start the agent with this; {ws_url}, {http_url} or {url} stand in it.")
+    ] = "",
+    agent_output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write what the agent prints here.")
+    ] = None,
+    good_config: Annotated[
+        Path | None, typer.Option(exists=True, help="Configuration the agent takes; a Collector's by default.")
+    ] = None,
+    bad_config: Annotated[
+        Path | None, typer.Option(exists=True, help="Configuration the agent refuses; gibberish by default.")
+    ] = None,
 ) -> None:
-    """Examine an OpAMP server row by row."""
+    """Examine an OpAMP server row by row, or an agent."""
+    if as_server:
+        words = Words(
+            listen,
+            agent_command,
+            agent_output,
+            tls_cert,
+            tls_key,
+            good_config,
+            bad_config,
+            limit_bytes,
+            _rows(only, client=True),
+        )
+        _as_server(words, report, file, quiet=quiet)
+        return
     rows = _rows(only)
     try:
         target = Target.parse(
@@ -119,7 +164,33 @@ def conformance(
         raise CommandError(sentence, Exit.USAGE, hint="Is the address of --endpoint right?") from error
     except CommandError as error:
         raise CommandError(error.sentence, Exit.USAGE, hint=error.hint, details=error.details) from error
-    text = write_report(results, report, target.url(websocket=True), time.monotonic() - begun)
+    _report(results, report, file, target.url(websocket=True), time.monotonic() - begun)
+
+
+def _as_server(words: Words, report: Shape, file: Path | None, *, quiet: bool) -> None:
+    begun = time.monotonic()
+
+    def listening(urls: Urls) -> None:
+        if not words.agent_command:
+            err().print(f"Point the agent at {urls.websocket} or {urls.http}; Ctrl-C gives up.")
+
+    def progress(name: str, transport: Transport | None, seconds: float) -> None:
+        err().print(f"[bright_black]{name} {transport or ''} {seconds:.1f} s[/]")
+
+    try:
+        results = examine(words, progress=None if quiet else progress, listening=None if quiet else listening)
+    except WordsError as error:
+        raise CommandError(f"{error}.", Exit.USAGE) from error
+    except Absent as error:
+        sentence = f"There is nothing to judge: {error}."
+        raise CommandError(sentence, Exit.USAGE, hint="Is the agent pointed at --listen?") from error
+    except OSError as error:
+        raise CommandError(f"{words.listen} cannot be listened on: {error}.", Exit.USAGE) from error
+    _report(results, report, file, words.agent_command or "the agent", time.monotonic() - begun)
+
+
+def _report(results: list[Result], report: Shape, file: Path | None, target: str, seconds: float) -> None:
+    text = write_report(results, report, target, seconds)
     if file is None:
         typer.echo(text, nl=False)
     else:
@@ -128,12 +199,13 @@ def conformance(
         raise typer.Exit(Exit.FAILED)
 
 
-def _rows(only: str) -> frozenset[str]:
+def _rows(only: str, *, client: bool = False) -> frozenset[str]:
     wanted = frozenset(each.strip().upper() for each in only.split(",") if each.strip())
-    unknown = sorted(wanted - set(server_rows()))
+    known = client_rows() if client else server_rows()
+    unknown = sorted(wanted - set(known))
     if unknown:
         sentence = f"There is no row {', '.join(unknown)}."
-        raise CommandError(sentence, Exit.USAGE, hint="Rows are called S-001 to S-225.")
+        raise CommandError(sentence, Exit.USAGE, hint=f"Rows are called {min(known)} to {max(known)}.")
     return wanted
 
 
