@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
-from gatewaylab.authority import Authority, der
+from gatewaylab.authority import Authority, der, save
 from gatewaylab.fakes import Lab
 from gatewaylab.speech import UID, answer, full, message, said
 
 from opamp.v1 import opamp_pb2 as opamp
-from opamp_gateway.authority import AuthorityWatch, door_context
+from opamp_gateway.authority import AuthorityWatch, DoorContext, door_context
+from opamp_gateway.certificates import BadCertificate, Trust
+from opamp_gateway.credentials import ClientCertificate
+from opamp_gateway.presented import certificate_of
 from servicekit.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from opamp_gateway.gateway import Gateway
 
 CERTIFIES = opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
 AUTHORITY = Authority()
@@ -96,7 +109,99 @@ async def test_door_asks_for_certificates_once_there_is_an_authority(lab: Lab, t
     await AuthorityWatch(lab.gateway, State().ask, context).look()
 
     assert [*modes, context.verify_mode] == [ssl.CERT_NONE, ssl.CERT_OPTIONAL]
-    assert len(context.get_ca_certs()) == 1
+
+
+async def shows(door: DoorContext, gateway: Gateway, client: ssl.SSLContext) -> ClientCertificate | str | None:
+    """Connect over TLS; tell what the door makes of the client's certificate, or why the connection failed."""
+    seen: list[ClientCertificate | str | None] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            seen.append(certificate_of(gateway, writer.transport, {}, "127.0.0.1"))
+        except BadCertificate as error:
+            seen.append(str(error))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=door)
+    async with server:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", server.sockets[0].getsockname()[1], ssl=client, server_hostname="localhost"
+            )
+            # The door is served before the connection ends, or never.
+            _ = await reader.read()
+            writer.close()
+    return seen[0] if seen else "no connection"
+
+
+def client_with(issued: tuple[x509.Certificate, EllipticCurvePrivateKey], *others: Authority) -> ssl.SSLContext:
+    """Make the TLS of an agent that shows a certificate and those that vouch for it."""
+    context = ssl.create_default_context(cadata=AUTHORITY.pem)
+    with TemporaryDirectory() as folder:
+        certificate, key = save(*issued, Path(folder), "agent")
+        certificate.write_text(certificate.read_text() + "".join(other.pem for other in others))
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_authority_that_was_taken_out_opens_no_door(lab: Lab, tmp_path: Path) -> None:
+    """Neither as the platform's nor as an outside one; the new one's certificates count at once."""
+    outside, replaced, current = Authority("outside"), Authority("platform"), Authority("platform")
+    between = outside.below("between")
+    (tmp_path / "ca.pem").write_text(outside.pem)
+    lab.gateway.trust = Trust(outside.pem.encode())
+    certificate, key = AUTHORITY.door(tmp_path)
+    door = door_context(str(certificate), str(key), str(tmp_path / "ca.pem"))
+    state = State()
+    watch = AuthorityWatch(lab.gateway, state.ask, door)
+    old, new = client_with(replaced.agent(UID)), client_with(current.agent(UID))
+    others = [client_with(outside.agent(UID)), client_with(between.agent(UID), between)]
+
+    async def seen() -> list[bool | str | None]:
+        found = [await shows(door, lab.gateway, client) for client in (old, new, *others)]
+        return [one.outside_ca if isinstance(one, ClientCertificate) else one for one in found]
+
+    state.pem = replaced.pem
+    await watch.look()
+    assert await seen() == [False, "no connection", True, True]
+    state.pem = current.pem
+    await watch.look()
+    assert await seen() == ["no connection", False, True, True]
+    state.pem = ""
+    await watch.look()
+    assert await seen() == ["no connection", "no connection", True, True]
+
+
+async def test_connection_from_before_the_change_proves_nothing_after_it(lab: Lab, tmp_path: Path) -> None:
+    """Its handshake was with an authority that is not believed any more when its request is read."""
+    certificate, key = AUTHORITY.door(tmp_path)
+    door = door_context(str(certificate), str(key), "")
+    state = State()
+    await AuthorityWatch(lab.gateway, state.ask, door).look()
+    agent = client_with(AUTHORITY.agent(UID))
+
+    lab.gateway.trust.platform_is(Authority("new").pem)
+
+    assert "nobody known" in str(await shows(door, lab.gateway, agent))
+
+
+async def test_door_whose_files_are_gone_keeps_what_it_has(lab: Lab, tmp_path: Path) -> None:
+    """And looks again; the old authority's certificates prove nothing meanwhile."""
+    certificate, key = AUTHORITY.door(tmp_path)
+    door = door_context(str(certificate), str(key), "")
+    state = State()
+    watch = AuthorityWatch(lab.gateway, state.ask, door)
+    await watch.look()
+    kept = key.rename(tmp_path / "kept")
+
+    state.pem = Authority("new").pem
+    await watch.look()
+    assert announced(lab)
+    assert "nobody known" in str(await shows(door, lab.gateway, client_with(AUTHORITY.agent(UID))))
+
+    _ = kept.rename(key)
+    await watch.look()
+    assert await shows(door, lab.gateway, client_with(AUTHORITY.agent(UID))) == "no connection"
 
 
 async def test_outside_authority_is_believed_from_the_start(tmp_path: Path) -> None:

@@ -83,6 +83,41 @@ def test_nonsense_is_no_certificate(header: str) -> None:
         der_of(header)
 
 
+def test_certificate_of_an_authority_that_was_taken_out_proves_nothing() -> None:
+    """It does not become one of the operator's own authority: the platform's is another by now, or off."""
+    certificate, _ = PLATFORM.agent(UID)
+
+    for pem_now in (STRANGER.pem, ""):
+        for both in (trust(), Trust()):
+            both.platform_is(pem_now)
+            with pytest.raises(BadCertificate, match="nobody known"):
+                both.verified(der(certificate), [der(certificate), der(PLATFORM.certificate)])
+
+
+def test_operators_authority_may_issue_by_others() -> None:
+    """Those the handshake has verified; a chain that ends elsewhere, or has a gap, proves nothing."""
+    between = OUTSIDE.below("between")
+    certificate, _ = between.agent(UID)
+    chain = [der(certificate), der(between.certificate), der(OUTSIDE.certificate)]
+
+    assert trust().verified(der(certificate), chain).outside_ca
+    assert trust().verified(der(certificate), chain[:2]).outside_ca
+    for bad in ([], chain[:1], [chain[0], chain[2]], [chain[0], der(STRANGER.certificate), chain[2]]):
+        with pytest.raises(BadCertificate, match="nobody known"):
+            trust().verified(der(certificate), bad)
+
+
+def test_only_the_last_of_envoys_elements_counts() -> None:
+    """The others came with the request; the last one without a certificate, or with two, is none."""
+    mine, other = (quote(pem(PLATFORM.agent(UID)[0])) for _ in range(2))
+    forged = f'Cert="{other}";Subject="CN=\\"a,b\\"",By=spiffe://x;Hash=abc;Subject="O=a, b;CN=c"'
+
+    assert der_of(f'{forged};Cert="{mine}"') == der_of(f'Cert="{mine}"') != der_of(f'Cert="{other}"')
+    for header in (forged, f'Cert="{mine}";By=x;cert="{other}"', f'Hash=1;Cert="{mine}', f'Hash=1;X="{mine}"'):
+        with pytest.raises(BadCertificate):
+            der_of(header)
+
+
 def test_unreadable_certificate_proves_nothing() -> None:
     """Base64 of anything is not yet a certificate."""
     with pytest.raises(BadCertificate, match="readable"):

@@ -23,12 +23,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from opamp_gateway.credentials import ClientCertificate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
-_ENVOY = re.compile(r'(?:^|;)\s*cert="([^"]+)"', re.IGNORECASE)
+_ENVOY = re.compile(r"[\s;,](?:by|hash|cert|chain|subject|uri|dns)=", re.IGNORECASE)
+"""In a header, with a blank put before it: what only Envoy writes; base64 has its equals signs at its end."""
+
+_CERT = "cert="
 _MAX_HEADER = 16 * 1024
 _URN = "urn:uuid:"
+_ISSUED_BY_NOBODY = "the client certificate was issued by nobody known here"
 
 
 class BadCertificate(ValueError):
@@ -56,15 +61,28 @@ class Trust:
         """
         self._platform = x509.load_pem_x509_certificates(pem.encode()) if pem else []
 
-    def verified(self, der: bytes) -> ClientCertificate:
+    def verified(self, der: bytes, chain: Sequence[bytes] = ()) -> ClientCertificate:
         """
         Read a certificate whose chain the TLS handshake has verified.
 
+        The handshake may have been with authorities that are not believed any more, so it is not taken for an answer:
+        whoever is not known to vouch for the certificate now does not.
+
+        Args:
+            der: The certificate.
+
+            chain: What the handshake has verified, the certificate first and the authority last, each DER; empty =
+                not known.
+
         Raises:
-            BadCertificate: It cannot be read.
+            BadCertificate: It cannot be read, or was issued by nobody who is believed now.
         """
         certificate = _load(der)
-        return _described(certificate, outside=not self._issued(certificate, self._platform))
+        if self._issued(certificate, self._platform):
+            return _described(certificate, outside=False)
+        if self._issued(certificate, self._outside) or self._leads_outside(certificate, chain):
+            return _described(certificate, outside=True)
+        raise BadCertificate(_ISSUED_BY_NOBODY)
 
     def check(self, der: bytes, now: datetime) -> ClientCertificate:
         """
@@ -82,7 +100,19 @@ class Trust:
             return _described(certificate, outside=False)
         if self._issued(certificate, self._outside):
             return _described(certificate, outside=True)
-        raise BadCertificate("the client certificate was issued by nobody known here")
+        raise BadCertificate(_ISSUED_BY_NOBODY)
+
+    def _leads_outside(self, certificate: x509.Certificate, chain: Sequence[bytes]) -> bool:
+        """Say whether every link of *chain* vouches for the one before it, up to the operator's own authority."""
+        below = certificate
+        for der in chain[1:]:
+            above = _load(der)
+            if not self._issued(below, [above]):
+                return False
+            if above in self._outside or self._issued(above, self._outside):
+                return True
+            below = above
+        return False
 
     @staticmethod
     def _issued(certificate: x509.Certificate, authorities: list[x509.Certificate]) -> bool:
@@ -105,9 +135,8 @@ def der_of(header: str) -> bytes:
     text = header.strip()
     if len(text) > _MAX_HEADER:
         raise BadCertificate("the forwarded certificate is too large")
-    envoy = _ENVOY.search(text)
-    if envoy:
-        text = envoy[1]
+    if _ENVOY.search(f" {text}"):
+        text = _envoys(text)
     if "%" in text:
         text = unquote(text)
     data = text.encode("latin-1", "replace")
@@ -118,6 +147,32 @@ def der_of(header: str) -> bytes:
         return base64.b64decode("".join(text.strip(":").split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadCertificate("the forwarded certificate is not readable") from error
+
+
+def _envoys(text: str) -> str:
+    """
+    Find the certificate in the last element of x-forwarded-client-cert: the one our own proxy wrote.
+
+    Elements before it came with the request, from whoever sent it.
+
+    Raises:
+        BadCertificate: That element holds none, or several, or does not end.
+    """
+    fields, quoted, start = [""], False, 0
+    for index, character in enumerate(text):
+        if character == '"' and text[index - 1 : index] != "\\":
+            quoted = not quoted
+        elif not quoted and character in ",;":
+            fields[-1] = text[start:index].strip()
+            if character == ",":
+                fields = []
+            fields.append("")
+            start = index + 1
+    fields[-1] = text[start:].strip()
+    found = [field[len(_CERT) :] for field in fields if field.lower().startswith(_CERT)]
+    if quoted or len(found) != 1:
+        raise BadCertificate("the forwarded certificate is not readable")
+    return found[0].strip('"')
 
 
 def _load(der: bytes) -> x509.Certificate:

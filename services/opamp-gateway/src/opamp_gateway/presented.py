@@ -45,4 +45,12 @@ def certificate_of(
     if not isinstance(engine, ssl.SSLObject | ssl.SSLSocket):
         return None
     der = engine.getpeercert(binary_form=True)
-    return gateway.trust.verified(der) if der else None
+    return gateway.trust.verified(der, _chain_of(engine)) if der else None
+
+
+def _chain_of(engine: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
+    """Tell which chain the handshake verified; empty = it was resumed, or this Python cannot tell."""
+    # Public since Python 3.13; before, the same method is there one layer below.
+    below = engine if hasattr(engine, "get_verified_chain") else getattr(engine, "_sslobj", None)
+    chain = getattr(below, "get_verified_chain", list)()
+    return [one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain or ()]

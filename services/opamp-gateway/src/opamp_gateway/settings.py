@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from opamp_gateway.authority import door_context
+from opamp_gateway.authority import DoorContext, door_context
 from opamp_gateway.errors import ConfigurationRefused
 from opamp_gateway.limits import Limits
 from servicekit.settings import ServiceSettings
@@ -204,7 +204,7 @@ class Settings(ServiceSettings):
             certificate_header=self.client_certificate_header.lower(),
         )
 
-    def door_tls(self) -> ssl.SSLContext | None:
+    def door_tls(self) -> DoorContext | None:
         """
         Make the TLS of the door; None = it speaks none.
 
