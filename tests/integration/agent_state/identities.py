@@ -6,8 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from agent_state.agent_query import AgentQuery
+from agent_state.agent_store import AgentStore
 from agent_state.announcer import Announcer
 from agent_state.certificates import create_authority
+from agent_state.deletion import Deletion
 from agent_state.identity_parts import identity_of, registry_of
 from agent_state.identity_routes import IdentityRoutes
 from agent_state.settings import Settings
@@ -25,10 +27,12 @@ from opamp.v1 import opamp_pb2 as opamp
 from world.facts import connected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import asyncpg
 
+    from agent_state.offers import Target
     from servicekit.postgres import Connection as Db
 
 TENANT = "default"
@@ -50,6 +54,13 @@ class NotingBus:
         """Note it."""
         assert subject == subjects.IDENTITY
         self.said.append(IdentityChanged.FromString(payload))
+
+
+class SilentOffers:
+    """Asks nobody to close anything."""
+
+    async def close(self, targets: Iterable[Target], reason: str = "") -> None:
+        """Do nothing."""
 
 
 class Lab:
@@ -115,6 +126,10 @@ class Lab:
             api.ListAgentCredentialsRequest(tenant_id=TENANT, instance_uid=uid)
         )
         return list(reply.credentials)
+
+    async def delete(self, uid: bytes) -> None:
+        """Delete an agent that is not connected, or whose gateway is not there to be told."""
+        await Deletion(self.pool, AgentStore(), SilentOffers()).delete(TENANT, uid)  # type: ignore[arg-type] # a stand-in
 
     async def events(self) -> list[str]:
         """List the domain events written so far."""

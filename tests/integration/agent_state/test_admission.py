@@ -13,7 +13,7 @@ from fleet.api.v1 import agent_state_pb2 as tokens
 from fleet.api.v1 import identity_pb2 as api
 from world.facts import batch, connected, disconnected, uid_of
 
-from .identities import TENANT, Lab, hash_of, text_in
+from .identities import TENANT, Lab, came, hash_of, text_in
 
 if TYPE_CHECKING:
     import asyncpg
@@ -194,3 +194,103 @@ async def test_a_supervisor_that_restarts_is_given_the_same(lab: Lab, pool: asyn
     assert again.connection_settings == first.connection_settings
     assert not knowing.connection_settings
     assert len(await lab.credentials(uid_of(1))) == 1
+
+
+RULES: list[dict[str, object]] = [
+    {},
+    {"labels": {"zone": "lab"}},
+    {"requires_approval": True, "ephemeral_seconds": 3600},
+    {"issues": "bearer", "group": "lab"},
+]
+
+
+@pytest.mark.parametrize("rules", RULES)
+async def test_no_other_token_takes_an_agent_over(lab: Lab, rules: dict[str, object]) -> None:
+    """Whoever knows an id and has some token is told neither its credential, nor changes what was decided."""
+    token_id, shown = await lab.token(issues="bearer", max_uses=1, labels={"zone": "prod"})
+    text = text_in((await lab.admit(token_id, uid_of(1))).connection_settings)
+    other_id, other = await lab.token(**rules)
+
+    for uid in (b"", uid_of(1)):
+        assert (await lab.knock(other, uid)).needs_admission
+    with pytest.raises(AgentRefused, match=r"another enrolment token or credential\. .* delete the agent"):
+        await lab.admit(other_id, uid_of(1))
+
+    verdict = await lab.knock(hash_of(text))
+    assert (verdict.refusal, dict(verdict.labels), verdict.approval) == ("", {"zone": "prod"}, "approved")
+    assert not (await lab.knock(shown, uid_of(1))).refusal
+    assert len(await lab.credentials(uid_of(1))) == 1
+    await lab.admit(token_id, uid_of(1))
+    await lab.admit(other_id, uid_of(2))
+
+
+async def test_a_plain_agent_is_not_put_on_hold_by_another_token(lab: Lab, apply: Applier) -> None:
+    """It came by a token that keeps no list; tokens that do take new agents only. Plain ones stand for each other."""
+    plain_id, plain = await lab.token()
+    next_id, _ = await lab.token(labels={"site": "lab"})
+    waiting_id, _ = await lab.token(requires_approval=True, ephemeral_seconds=3600)
+    await apply(batch(came(uid_of(1), 5, plain_id), disconnected(uid_of(1), 5, 2)))
+
+    with pytest.raises(AgentRefused, match="another enrolment token"):
+        await lab.admit(waiting_id, uid_of(1))
+
+    assert (await lab.knock(plain, uid_of(1))).approval == "approved"
+    assert not (await lab.knock(plain)).needs_admission
+    assert dict((await lab.admit(next_id, uid_of(1))).labels) == {"site": "lab"}
+
+
+async def release(lab: Lab, uid: bytes, how: str) -> None:
+    """Let go of an agent as a person does."""
+    if how == "delete":
+        await lab.delete(uid)
+        return
+    await lab.routes.revoke_agent_access(api.RevokeAgentAccessRequest(tenant_id=TENANT, instance_uid=uid))
+    await lab.routes.decide_agent(api.DecideAgentRequest(tenant_id=TENANT, instance_uid=uid, decision="approve"))
+
+
+@pytest.mark.parametrize("how", ["delete", "approve anew"])
+async def test_an_agent_a_person_let_go_of_enrols_with_its_next_token(lab: Lab, apply: Applier, how: str) -> None:
+    """What it had is over, and so is the old token's say; the new one's rules hold."""
+    old_id, _ = await lab.token(issues="bearer", labels={"zone": "old"})
+    new_id, new = await lab.token(issues="bearer", labels={"zone": "new"}, max_uses=1)
+    text = text_in((await lab.admit(old_id, uid_of(1))).connection_settings)
+    await apply(batch(came(uid_of(1), 5, old_id), disconnected(uid_of(1), 5, 2)))
+    with pytest.raises(AgentRefused, match="another enrolment token"):
+        await lab.admit(new_id, uid_of(1))
+
+    await release(lab, uid_of(1), how)
+
+    admitted = await lab.admit(new_id, uid_of(1))
+    assert dict(admitted.labels) == {"zone": "new"}
+    again = text_in(admitted.connection_settings)
+    assert again != text
+    assert (await lab.knock(hash_of(text))).refusal
+    assert not (await lab.knock(hash_of(again))).refusal
+    assert not (await lab.knock(new, uid_of(1))).refusal
+    with pytest.raises(AgentRefused, match="another enrolment token"):
+        await lab.admit(old_id, uid_of(1))
+
+
+async def test_a_deleted_agent_waits_where_its_next_token_says_so(lab: Lab, apply: Applier) -> None:
+    """Nobody approved it for that token."""
+    old_id, _ = await lab.token(issues="bearer")
+    new_id, _ = await lab.token(requires_approval=True)
+    await lab.admit(old_id, uid_of(1))
+    await apply(batch(came(uid_of(1), 5, old_id), disconnected(uid_of(1), 5, 2)))
+    await lab.delete(uid_of(1))
+
+    assert (await lab.admit(new_id, uid_of(1))).approval == "pending"
+
+
+async def test_a_deleted_agent_that_comes_by_its_own_stays_its_own(lab: Lab, apply: Applier) -> None:
+    """Deleting an agent that lives opens it to nobody else once it is back."""
+    old_id, _ = await lab.token(issues="bearer")
+    new_id, _ = await lab.token(issues="bearer")
+    await lab.admit(old_id, uid_of(1))
+    (credential,) = await lab.credentials(uid_of(1))
+    await apply(batch(came(uid_of(1), 5, credential.id)))
+    await lab.delete(uid_of(1))
+    await apply(batch(came(uid_of(1), 6, credential.id)))
+
+    with pytest.raises(AgentRefused, match="another enrolment token"):
+        await lab.admit(new_id, uid_of(1))

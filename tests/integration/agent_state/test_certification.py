@@ -212,3 +212,30 @@ async def test_certificates_of_an_outside_authority_are_bound_to_whom_they_name(
     assert "revoked" in (await show(lab, b"o" * 32, uid_of(1), outside=True)).refusal
     with pytest.raises(AgentRefused, match="revoked"):
         await lab.admit(verdict.credential_id, uid_of(1))
+
+
+async def test_a_token_gets_no_certificate_for_somebody_elses_agent(lab: Lab) -> None:
+    """Of two plain tokens the first to ask for an agent's certificate is its token from then on."""
+    token_id, _ = await lab.token(issues="bearer")
+    plain_id, _ = await lab.token(labels={"site": "lab"})
+    other_id, other = await lab.token()
+    await lab.admit(token_id, uid_of(1))
+    await request(lab, plain_id, uid_of(2))
+
+    for wrong, number in ((plain_id, 1), (other_id, 1), (other_id, 2)):
+        with pytest.raises(CertificateRefused, match="another enrolment token"):
+            await request(lab, wrong, uid_of(number))
+        with pytest.raises(AgentRefused, match="another enrolment token"):
+            await lab.admit(wrong, uid_of(number))
+    assert (await lab.knock(other)).needs_admission
+    assert dict((await lab.admit(plain_id, uid_of(2))).labels) == {"site": "lab"}
+    await request(lab, plain_id, uid_of(2))
+
+
+async def test_a_revoked_token_gets_no_certificate(lab: Lab, pool: asyncpg.Pool) -> None:
+    """Its connection may not have ended yet."""
+    token_id, _ = await lab.token()
+    await pool.execute("UPDATE enrolment_token SET revoked_at = now()")
+
+    with pytest.raises(CertificateRefused, match="revoked"):
+        await request(lab, token_id, uid_of(1))

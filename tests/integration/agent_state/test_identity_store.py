@@ -50,7 +50,7 @@ async def test_a_barred_agent_shows_in_its_tenant_only(pool: asyncpg.Pool) -> No
 
     found, _ = await IdentityStore().look_up(pool, [Shown(ours), Shown(theirs)])
 
-    assert [one.has_barred for one in found] == [True, False]
+    assert [one.has_guarded for one in found] == [True, False]
 
 
 async def test_an_identity_is_founded_once(pool: asyncpg.Pool) -> None:

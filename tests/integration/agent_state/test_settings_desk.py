@@ -365,11 +365,15 @@ async def test_late_look_changes_nothing(bench: Bench, apply: Applier) -> None:
     assert tuple(row) == (9, None)
 
 
-async def test_new_credential_is_offered(bench: Bench, apply: Applier) -> None:
-    """Without any policy, when whoever made it says so (S-126)."""
+@pytest.mark.parametrize("token", ["token", "another"])
+async def test_new_credential_is_offered(bench: Bench, apply: Applier, token: str) -> None:
+    """Without any policy, when whoever made it says so (S-126); but never over a token the agent does not belong to."""
     came = arrives(5, opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings | REPORTER)
-    came.connected.credential_id = "token"
+    came.connected.credential_id = token
     await apply(batch(came))
+    await bench.pool.execute(
+        "INSERT INTO enrolment (tenant_id, token_id, agent_uid) VALUES ('default', 'token', $1)", UID
+    )
     bench.own = opamp.OpAMPConnectionSettings()
     bench.own.headers.headers.add(key="Authorization", value="Bearer own")
     await bench.pool.execute(
@@ -382,6 +386,9 @@ async def test_new_credential_is_offered(bench: Bench, apply: Applier) -> None:
         await bench.store.mark_due(connection, "default", [UID])
 
     assert await bench.desk.sweep_due() == 1
+    if token == "another":
+        assert bench.spoken.orders == []
+        return
     (order,) = bench.spoken.orders
     offered = opamp.ConnectionSettingsOffers.FromString(order.content)
     assert offered.opamp.destination_endpoint == "wss://h/v1/opamp"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_state import metrics
+from agent_state.belonging import stranger_sentence
 from agent_state.enrolment import (
     ADDRESS_NOT_ALLOWED,
     APPROVED,
@@ -44,6 +45,7 @@ from servicekit import outbox
 if TYPE_CHECKING:
     import asyncpg
 
+    from agent_state.belonging import Ties
     from agent_state.credential_offers import CredentialOffers
     from agent_state.credential_store import CredentialStore
     from agent_state.identity_store import IdentityStore
@@ -210,21 +212,40 @@ class Admission:
         held = await self._identities.hold(connection, *arrival.key)
         if held is not None:
             _refuse(barred_sentence(held.approval))
-        if not token.rules.needs_admission:
-            # Settings for its tenant brought it here, or a barred neighbour: this token keeps no list.
+        elif not token.rules.needs_admission:
+            # Settings for its tenant brought it here, or a guarded neighbour: this token keeps no list.
             _refuse(closed_sentence(token, await self._credentials.now(connection)))
-            return replace(held or AgentIdentity(*arrival.key), stamped_labels=token.rules.labels), False
+            return AgentIdentity(*arrival.key, stamped_labels=token.rules.labels), False
         identity = await self._identities.found(
             connection, *arrival.key, PENDING if token.rules.requires_approval else APPROVED
         )
         _refuse(barred_sentence(identity.approval))
+        # Seen with the identity locked: whoever came first with this id has it.
+        ties = await self._identities.ties(connection, *arrival.key, token.id)
+        _refuse(stranger_sentence(token.id, ties, keeps_list=token.rules.needs_admission))
+        if not token.rules.needs_admission and not identity.enrolment_token_id:
+            # Somebody decided about it once; that ties it to no token.
+            _refuse(closed_sentence(token, await self._credentials.now(connection)))
+            return replace(identity, stamped_labels=token.rules.labels), False
         is_new = await self._identities.enrol(connection, token, arrival.uid)
         if is_new:
+            identity = await self._let_go(connection, identity, ties, token)
             identity = await self._take_on(connection, arrival, token, identity)
-        elif identity.ephemeral_seconds:
+        elif identity.ephemeral_seconds or ties.released:
             await self._identities.admitted(connection, *arrival.key)
         await self._offers.ensure_for(connection, identity, arrival.capabilities)
         return identity, is_new
+
+    async def _let_go(self, connection: Db, identity: AgentIdentity, ties: Ties, token: StoredToken) -> AgentIdentity:
+        """End what an agent had of which a person let go, for the token that is about to enrol it anew."""
+        if not ties.released:
+            return identity
+        key = (identity.tenant_id, identity.uid)
+        await self._identities.untie(connection, *key, token.id)
+        await self._credentials.supersede(connection, *key)
+        if ties.approved_anew:
+            return identity
+        return replace(identity, approval=PENDING if token.rules.requires_approval else APPROVED)
 
     async def _take_on(
         self, connection: Db, arrival: Arrival, token: StoredToken, identity: AgentIdentity

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_state import metrics
+from agent_state.belonging import ANOTHER_TOKEN, stranger_sentence
 from agent_state.certificates import issue, read_request
 from agent_state.credential import CERTIFICATE
 from agent_state.credential_store import candidate
-from agent_state.enrolment import APPROVED, PENDING, barred_sentence
+from agent_state.enrolment import APPROVED, PENDING, TOKEN_REVOKED, barred_sentence
 from agent_state.errors import CertificateRefused
 from agent_state.issuer import new_id
 from agent_state.verdicts import OUTSIDE, OWN, ended_of
@@ -137,11 +138,18 @@ class Certification:
                 heir = await self._identities.succeed(connection, arrival.key, credential.uid, credential.id)
                 if heir is None:
                     raise CertificateRefused(NOT_YOURS)
-        elif not arrival.credential_id.startswith(OUTSIDE) and arrival.credential_id:
+        token = None
+        if arrival.credential_id and arrival.credential_id[0] not in (OWN, OUTSIDE):
             token = await self._identities.token(connection, arrival.tenant_id, arrival.credential_id, arrival.uid)
             if token is None or (token.rules.needs_admission and not token.enrolled):
                 raise CertificateRefused("The agent was not enrolled.")
         identity = await self._identities.found(connection, *arrival.key, APPROVED)
+        if token is not None:
+            ties = await self._identities.ties(connection, *arrival.key, token.id)
+            stranger = TOKEN_REVOKED if token.revoked else stranger_sentence(token.id, ties, keeps_list=False)
+            if stranger or (ties.released and not ties.by_token):
+                raise CertificateRefused(stranger or ANOTHER_TOKEN)
+            await self._identities.bind(connection, token, arrival.uid)
         sentence = barred_sentence(identity.approval)
         if sentence:
             raise CertificateRefused(sentence)

@@ -58,6 +58,10 @@ WHERE tenant_id = $1 AND agent_uid = $2 AND ($3 = '' OR id = $3) AND state <> 'r
   AND ($3 <> '' OR state IN ('candidate', 'current'))
 RETURNING {COLUMNS}
 """  # noqa: S608 - constants
+_END = """
+UPDATE agent_credential SET state = 'superseded', ended_at = now()
+WHERE tenant_id = $1 AND agent_uid = $2 AND state IN ('candidate', 'current')
+"""
 _FORGET = "DELETE FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2 RETURNING id"
 
 
@@ -131,6 +135,10 @@ class CredentialStore:
         """Revoke one credential, or with an empty id all that are alive; return those that were not revoked before."""
         rows = await connection.fetch(_REVOKE, tenant_id, uid, credential_id, author)
         return [credential_of(row) for row in rows]
+
+    async def supersede(self, connection: Db, tenant_id: str, uid: bytes) -> None:
+        """End all that let an agent in; gateways hear of it by the sweep."""
+        await connection.execute(_END, tenant_id, uid)
 
     async def forget(self, connection: Db, tenant_id: str, uid: bytes) -> list[str]:
         """Remove an agent's credentials; return their ids."""

@@ -2,6 +2,7 @@
 Forget an agent: rows and event in one transaction, then its connection is closed.
 
 What was decided about it stays, and so do its credentials: forgetting neither bars an agent nor lets a barred one in.
+But the next token an approved one shows may enrol it anew, unless it has come by a credential of its own before.
 Only an ephemeral agent takes all of it along.
 """
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from agent_state.offers import Offers
 
 _IDENTITY_TABLES = ("agent_identity", "enrolment", "agent_credential")
+_RELEASE = """
+UPDATE agent_identity SET released_at = now() WHERE tenant_id = $1 AND agent_uid = $2 AND approval = 'approved'
+"""
 # The partition is held, so that no connection of the agent begins meanwhile.
 _OVERDUE = """
 SELECT 1 FROM agent_identity i
@@ -61,6 +65,7 @@ class Deletion:
             gone = await self._agents.delete(connection, tenant_id, uid)
             if gone is None:
                 raise AgentNotFound
+            await connection.execute(_RELEASE, *key)
             await outbox.add(connection, [deleted(key, gone, now)])
         metrics.STATUS_CHANGES.labels(gone.status, "none").inc()
         if gone.link == "connected":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from agent_state.belonging import Ties
 from agent_state.enrolment import APPROVED, rules_of
 from agent_state.verdicts import Found, Shown, StoredCredential, StoredToken
 from contracts.ids import DEFAULT_TENANT
@@ -40,7 +41,11 @@ SELECT p.position, now() AS now, {_WANTED},
     ELSE false END AS has_absentees,
   CASE WHEN t.id IS NOT NULL
     THEN EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.approval <> 'approved')
-    ELSE false END AS has_barred,
+      OR EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.enrolment_token_id <> ''
+        AND b.enrolment_token_id < t.id)
+      OR EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.enrolment_token_id <> ''
+        AND b.enrolment_token_id > t.id)
+    ELSE false END AS has_guarded,
   EXISTS (SELECT FROM connection_settings_policy y
     WHERE y.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)) AS has_policies
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS p (proof_hash, agent_uid, position)
@@ -59,6 +64,27 @@ FROM enrolment_token t WHERE t.tenant_id = $1 AND t.id = $2
 _ENROL = """
 INSERT INTO enrolment (tenant_id, token_id, agent_uid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+_TIES = """
+SELECT i.enrolment_token_id = $3 OR EXISTS (
+    SELECT FROM enrolment e WHERE e.tenant_id = $1 AND e.agent_uid = $2 AND e.token_id = $3) AS by_token,
+  i.enrolment_token_id <> '' OR EXISTS (
+    SELECT FROM enrolment e WHERE e.tenant_id = $1 AND e.agent_uid = $2) AS enrolled,
+  EXISTS (SELECT FROM agent_credential c WHERE c.tenant_id = $1 AND c.agent_uid = $2
+    AND c.state IN ('candidate', 'current') AND c.expires_at > now()) AS has_credential,
+  coalesce(a.credential_id, '') AS came_by,
+  i.released_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM agent_credential c WHERE c.tenant_id = $1 AND c.agent_uid = $2 AND c.id = a.credential_id
+      AND c.state IN ('candidate', 'current')) AS released,
+  coalesce(i.decided_at = i.released_at, false) AS approved_anew
+FROM (VALUES (1)) AS k (one)
+LEFT JOIN agent_identity i ON i.tenant_id = $1 AND i.agent_uid = $2
+LEFT JOIN agent a ON a.tenant_id = $1 AND a.agent_uid = $2
+"""
+_BIND = """
+UPDATE agent_identity SET enrolment_token_id = $3, stamped_labels = $4
+WHERE tenant_id = $1 AND agent_uid = $2 AND enrolment_token_id = ''
+"""
+_UNTIE = "DELETE FROM enrolment WHERE tenant_id = $1 AND agent_uid = $2 AND token_id <> $3"
 _CONSUME = """
 UPDATE enrolment_token SET uses = uses + 1
 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
@@ -77,11 +103,15 @@ SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $
   OR EXISTS (SELECT FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2)
   OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
 """
-_ADMITTED = "UPDATE agent_identity SET admitted_at = now() WHERE tenant_id = $1 AND agent_uid = $2"
+_ADMITTED = """
+UPDATE agent_identity SET admitted_at = now(), released_at = NULL WHERE tenant_id = $1 AND agent_uid = $2
+"""
 _STAMP = """
 UPDATE agent_identity
 SET approval = $3, stamped_labels = $4, ephemeral_seconds = $5, issues = $6, credential_lifetime_seconds = $7,
-    enrolment_token_id = CASE WHEN enrolment_token_id = '' THEN $8 ELSE enrolment_token_id END
+    enrolment_token_id = CASE WHEN enrolment_token_id = '' OR released_at IS NOT NULL THEN $8
+      ELSE enrolment_token_id END,
+    released_at = NULL
 WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
 _INHERIT = """
@@ -91,9 +121,12 @@ SET stamped_labels = $3, enrolment_token_id = $4, ephemeral_seconds = $5, issues
 WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
 _DECIDE = """
-UPDATE agent_identity SET approval = $3, decided_by = $4, comment = $5, decided_at = now()
+UPDATE agent_identity SET approval = $3, decided_by = $4, comment = $5, decided_at = now(),
+  released_at = CASE WHEN $3 = 'approved' AND approval IN ('rejected', 'revoked') THEN now() END
 WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
+
+_NO_TIES = Ties()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +178,7 @@ class IdentityStore:
         return held
 
     async def admitted(self, connection: Db, tenant_id: str, uid: bytes) -> None:
-        """Note that an agent was let in: it is about to be connected."""
+        """Note that an agent was let in, by what it belongs to: it is about to be connected."""
         await connection.execute(_ADMITTED, tenant_id, uid)
 
     async def enrol(self, connection: Db, token: StoredToken, uid: bytes) -> bool:
@@ -156,6 +189,20 @@ class IdentityStore:
         """
         done = await connection.execute(_ENROL, token.tenant_id, token.id, uid)
         return not done.endswith(" 0")
+
+    async def ties(self, connection: Db, tenant_id: str, uid: bytes, token_id: str) -> Ties:
+        """Tell what ties an agent to this token or to others."""
+        row = await connection.fetchrow(_TIES, tenant_id, uid, token_id)
+        return Ties(**{name: value or type(getattr(_NO_TIES, name))() for name, value in _there(row).items()})
+
+    async def bind(self, connection: Db, token: StoredToken, uid: bytes) -> None:
+        """Let an agent that has an identity, and came by a token that keeps no list, belong to that token."""
+        if await self.enrol(connection, token, uid):
+            await connection.execute(_BIND, token.tenant_id, uid, token.id, dict(token.rules.labels))
+
+    async def untie(self, connection: Db, tenant_id: str, uid: bytes, token_id: str) -> None:
+        """Let an agent belong to no token but this one."""
+        await connection.execute(_UNTIE, tenant_id, uid, token_id)
 
     async def consume(self, connection: Db, token: StoredToken) -> bool:
         """Use a token up by one, if it counts; False = it had no use left, or ended meanwhile: roll back."""
@@ -247,7 +294,7 @@ def _found_of(row: asyncpg.Record) -> Found:
         credential,
         row["approval"] or "",
         row["stamped_labels"] or {},
-        has_barred=row["has_barred"],
+        has_guarded=row["has_guarded"],
         has_policies=row["has_policies"],
     )
 

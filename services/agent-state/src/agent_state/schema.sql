@@ -338,11 +338,15 @@ CREATE TABLE agent_identity (
     -- The id it had before the platform gave it another one: the credential of that id lets it in until it has its
     -- own.
     former_uid bytea,
+    -- Since when a person has let go of it: whichever token it shows next may enrol it anew.
+    released_at timestamptz,
     PRIMARY KEY (tenant_id, agent_uid)
 );
 
 -- Who waits, and who must not come in; few.
 CREATE INDEX agent_identity_barred ON agent_identity (tenant_id, approval, agent_uid) WHERE approval <> 'approved';
+-- Whose are agents that a shared token must not speak for.
+CREATE INDEX agent_identity_token ON agent_identity (tenant_id, enrolment_token_id) WHERE enrolment_token_id <> '';
 CREATE INDEX agent_identity_ephemeral ON agent_identity (tenant_id, agent_uid) WHERE ephemeral_seconds > 0;
 
 -- Agents' own credentials. Secrets are derived, never stored.

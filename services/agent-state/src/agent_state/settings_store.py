@@ -29,11 +29,14 @@ _REPORTS = """
 LEFT JOIN agent_description d ON d.tenant_id = a.tenant_id AND d.agent_uid = a.agent_uid
 LEFT JOIN agent_connection_settings_status t ON t.tenant_id = a.tenant_id AND t.agent_uid = a.agent_uid
 """
+# An agent's credential is told only over a connection that came by what the agent belongs to (or by an open gateway).
 _AGENTS = f"""
 SELECT a.agent_uid, a.epoch, a.link = 'connected' AS connected, a.capabilities, a.transport, a.credential_id,
   a.withheld, coalesce(p.gateway_id, a.gateway_id) AS gateway_id, d.labels, a.stamped_labels,
   {_DESCRIPTION} AS description, {_STATUS} AS status, t.report,
-  EXISTS (SELECT FROM agent_credential c WHERE c.tenant_id = a.tenant_id AND c.agent_uid = a.agent_uid
+  (left(a.credential_id, 1) IN ('', 'k', 'x') OR EXISTS (SELECT FROM enrolment e WHERE e.tenant_id = a.tenant_id
+    AND e.agent_uid = a.agent_uid AND e.token_id = a.credential_id))
+  AND EXISTS (SELECT FROM agent_credential c WHERE c.tenant_id = a.tenant_id AND c.agent_uid = a.agent_uid
     AND c.state IN ('candidate', 'current')) AS has_credential
 FROM agent a
 LEFT JOIN agent_presence p ON p.tenant_id = a.tenant_id AND p.agent_uid = a.agent_uid

@@ -103,8 +103,11 @@ class Found:
     """Of the agent the proof names; empty = nothing was ever decided about it."""
 
     stamped_labels: Mapping[str, str] = field(default_factory=dict)
-    has_barred: bool = False
-    """Its tenant has agents that are not approved: whoever comes next with the same token may be one of them."""
+    has_guarded: bool = False
+    """
+    Its tenant has agents that are not approved, or belong to another token: whoever comes next with the same token
+    may claim to be one of them.
+    """
 
     has_policies: bool = False
     """Its tenant has connection settings for agents: they go into the first answer."""
@@ -154,7 +157,7 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
             or token.rules.needs_admission
             or found.has_policies
             or found.approval == PENDING
-            or found.has_barred
+            or found.has_guarded
         ),
         # Whether a counted token still has a use left changes with every knock, and each is asked about anyway.
         cache_seconds=0 if closed or token.rules.max_uses else _until(token.expires_at, now, cache_seconds),
