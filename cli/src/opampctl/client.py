@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
@@ -25,6 +26,9 @@ TIMEOUT_SECONDS = 60.0
 """Longer than the API takes at most, so that its own sentence arrives."""
 
 CONNECT_SECONDS = 15.0
+TRANSFER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=300)
+"""Of files: as long as bytes move, and as long as a service may need to hash one."""
+
 REFRESH_BEFORE_SECONDS = 10.0
 PAGE_LIMIT = 500
 
@@ -148,6 +152,31 @@ class Client:
         sent["Authorization"] = f"Bearer {token}"
         return await self._send(method, path, what, params=params, body=body, headers=sent)
 
+    async def send_bytes(
+        self, method: str, path: str, what: str, data: AsyncIterator[bytes], *, params: Mapping[str, Any]
+    ) -> Reply:
+        """Send bytes of a file; it may take as long as they move. Not repeated: the bytes are used up."""
+        headers = {"Authorization": f"Bearer {await self._access_token()}", "Content-Type": "application/octet-stream"}
+        return await self._send(method, path, what, params=params, data=data, headers=headers, timeout=TRANSFER)
+
+    @asynccontextmanager
+    async def receive(
+        self, path: str, what: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """
+        Read a file: the status of the answer, and its bytes as they come.
+
+        Raises:
+            ApiError: The API refused.
+
+            aiohttp.ClientError: The connection broke off while reading.
+        """
+        sent = {**headers, "Authorization": f"Bearer {await self._access_token()}"}
+        async with self._session.get(self.url + API + path, headers=sent, timeout=TRANSFER) as response:
+            if response.status >= _FIRST_ERROR:
+                raise ApiError(response.status, _problem(await response.read(), response.reason), what)
+            yield response.status, response.content.iter_any()
+
     async def items(
         self, path: str, key: str, what: str, params: Mapping[str, Any], wanted: int | None
     ) -> AsyncIterator[dict[str, Any]]:
@@ -211,18 +240,21 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        data: AsyncIterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to aiohttp
     ) -> Reply:
-        if self._http is None:
-            message = "the client is used outside `async with`"
-            raise RuntimeError(message)
         sent = dict(headers or {})
-        data = None
         if body is not None:
             data, sent["Content-Type"] = orjson.dumps(body), "application/json"
         try:
-            async with self._http.request(
-                method, self.url + API + path, params=_query(params), data=data, headers=sent
+            async with self._session.request(
+                method,
+                self.url + API + path,
+                params=_query(params),
+                data=data,
+                headers=sent,
+                timeout=timeout or self._session.timeout,
             ) as response:
                 raw = await response.read()
                 if response.status >= _FIRST_ERROR:
@@ -243,6 +275,13 @@ class Client:
         except aiohttp.ClientError as error:
             sentence = f"{what}: cannot reach {self.url} ({_reason(error)})."
             raise CommandError(sentence, Exit.UNAVAILABLE, hint=_UNREACHABLE) from error
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            message = "the client is used outside `async with`"
+            raise RuntimeError(message)
+        return self._http
 
 
 def check_url(url: str) -> str:

@@ -9,7 +9,18 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from opampctl import __version__
-from opampctl.commands import agents, config, config_apply, connection_settings, identity, login, telling, tokens
+from opampctl.commands import (
+    agents,
+    config,
+    config_apply,
+    connection_settings,
+    identity,
+    login,
+    packages,
+    packages_transfer,
+    telling,
+    tokens,
+)
 from opampctl.commands import conformance as conformance_command
 from opampctl.commands import simulate as simulate_command
 from opampctl.exits import CommandError
@@ -58,6 +69,9 @@ config.app.command("apply", help=config_apply.APPLY_HELP)(config_apply.apply)
 config.app.command("push")(config_apply.push)
 config.app.command("status")(config_apply.status)
 app.add_typer(config.app, name="config")
+packages.app.command("upload")(packages_transfer.upload)
+packages.app.command("download")(packages_transfer.download)
+app.add_typer(packages.app, name="packages")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(connection_settings.app, name="settings")
 app.add_typer(connection_settings.ca, name="ca")
