@@ -244,6 +244,39 @@ async def test_no_token_is_refused_at_once() -> None:
     assert b"WWW-Authenticate: Bearer" in transport.written
 
 
+async def test_peer_is_not_read_while_its_token_is_checked() -> None:
+    """What it sends meanwhile stays in its socket; once it is in it is read again."""
+    tokens = Tokens()
+    lab = Lab(tokens=tokens.desk)
+    door, transport = knock(lab)
+
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+    assert not transport.is_reading()
+    tokens.open.set()
+    await lab.idle()
+
+    assert isinstance(transport.protocol, WebSocket)
+    assert transport.is_reading()
+
+
+async def test_peer_that_sends_too_much_before_the_answer_is_refused() -> None:
+    """However it gets past the closed tap: nothing piles up, and no answer is written to a closed connection."""
+    tokens = Tokens()
+    lab = Lab(tokens=tokens.desk)
+    door, transport = knock(lab)
+    door.data_received(with_headers(Authorization="Bearer oet_1_x"))
+
+    for _ in range(3):
+        door.data_received(b"x" * 60_000)
+    tokens.open.set()
+    await lab.idle()
+
+    assert transport.closed
+    assert transport.written.startswith(b"HTTP/1.1 431 ")
+    assert transport.written.count(b"HTTP/1.1") == 1
+    assert lab.gateway.sockets == set()
+
+
 async def test_too_many_checks_are_put_off() -> None:
     """A flood of unknown tokens does not pile up."""
     lab = Lab(tokens=Tokens().desk)

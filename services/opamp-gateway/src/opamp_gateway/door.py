@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 UID_HEADER = "opamp-instance-uid"
+_EARLY_BYTES = 64 * 1024
 _BEARER = {"WWW-Authenticate": "Bearer"}
 
 
@@ -81,9 +82,10 @@ class Door:
 
     def data_received(self, data: bytes) -> None:
         """Gather the head; with its last byte it is decided where this goes."""
-        self._buffer = buffer = self._buffer + data if self._buffer else data
         if self._busy:
+            self._wait_with(data)
             return
+        self._buffer = buffer = self._buffer + data if self._buffer else data
         end = buffer.find(heads.END)
         if end < 0 or end > self._gateway.limits.max_head_bytes:
             if len(buffer) > self._gateway.limits.max_head_bytes:
@@ -99,6 +101,14 @@ class Door:
             self._upgrade(head, end)
         else:
             self._hand_on()
+
+    def _wait_with(self, data: bytes) -> None:
+        """Keep what a peer says before it is answered: little, for its socket is not read meanwhile."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._buffer += data
+        if len(self._buffer) > self._gateway.limits.max_head_bytes + _EARLY_BYTES:
+            self._refuse(431, "too much was sent before the answer", gate="head")
 
     def expire(self) -> None:
         """Send off a peer that took too long."""
@@ -155,6 +165,8 @@ class Door:
             self._let_in(knock, who, credential)
             return
         self._busy = True
+        if self._transport is not None:
+            self._transport.pause_reading()
         if not gateway.errands.run(self._check(proof, knock, who), "token"):
             self._refuse(503, "too many connects just now", {"Retry-After": "30"}, gate="token")
 
@@ -183,6 +195,8 @@ class Door:
         transport.write(heads.switching(knock.accept, extension))
         socket = WebSocket(gateway, transport, knock.peer, credential, window_bits)
         transport.set_protocol(cast("asyncio.BaseProtocol", socket))
+        if self._busy:
+            transport.resume_reading()
         rest = self._buffer[knock.end :]
         self._buffer = b""
         if rest:

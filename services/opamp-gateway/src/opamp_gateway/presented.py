@@ -11,6 +11,7 @@ from opamp_gateway.head import is_in
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
+    from typing import Any
 
     from opamp_gateway.credentials import ClientCertificate
     from opamp_gateway.gateway import Gateway
@@ -52,5 +53,5 @@ def _chain_of(engine: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
     """Tell which chain the handshake verified; empty = it was resumed, or this Python cannot tell."""
     # Public since Python 3.13; before, the same method is there one layer below.
     below = engine if hasattr(engine, "get_verified_chain") else getattr(engine, "_sslobj", None)
-    chain = getattr(below, "get_verified_chain", list)()
-    return [one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain or ()]
+    chain: list[Any] = getattr(below, "get_verified_chain", list)() or []
+    return [one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]
