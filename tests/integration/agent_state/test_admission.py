@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -196,7 +196,7 @@ async def test_a_supervisor_that_restarts_is_given_the_same(lab: Lab, pool: asyn
     assert len(await lab.credentials(uid_of(1))) == 1
 
 
-RULES: list[dict[str, object]] = [
+RULES: list[dict[str, Any]] = [
     {},
     {"labels": {"zone": "lab"}},
     {"requires_approval": True, "ephemeral_seconds": 3600},
@@ -205,7 +205,7 @@ RULES: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("rules", RULES)
-async def test_no_other_token_takes_an_agent_over(lab: Lab, rules: dict[str, object]) -> None:
+async def test_no_other_token_takes_an_agent_over(lab: Lab, rules: dict[str, Any]) -> None:
     """Whoever knows an id and has some token is told neither its credential, nor changes what was decided."""
     token_id, shown = await lab.token(issues="bearer", max_uses=1, labels={"zone": "prod"})
     text = text_in((await lab.admit(token_id, uid_of(1))).connection_settings)

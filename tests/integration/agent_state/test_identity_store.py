@@ -66,19 +66,3 @@ async def test_an_identity_is_founded_once(pool: asyncpg.Pool) -> None:
     assert len(set(approvals)) == 1
     async with pool.acquire() as connection, connection.transaction():
         assert await store.hold(connection, TENANT, uid_of(2)) is None
-
-
-async def test_an_id_is_taken_over_from_nobody(pool: asyncpg.Pool) -> None:
-    """Free ids go to the agent that was given them, again and again; others' never."""
-    store = IdentityStore()
-    async with pool.acquire() as connection, connection.transaction():
-        _ = await store.found(connection, TENANT, uid_of(9), "approved")
-
-        first = await store.succeed(connection, (TENANT, uid_of(2)), uid_of(1), "k1")
-        again = await store.succeed(connection, (TENANT, uid_of(2)), uid_of(1), "k1")
-
-        assert first == again
-        assert first is not None
-        assert first.former_uid == uid_of(1)
-        assert await store.succeed(connection, (TENANT, uid_of(2)), uid_of(3), "k3") is None
-        assert await store.succeed(connection, (TENANT, uid_of(9)), uid_of(1), "k1") is None

@@ -15,6 +15,7 @@ from agent_state.credential import RENEWED_BY_OFFER, is_due
 from agent_state.enrolment import APPROVED, REVOKED, decide
 from agent_state.errors import AgentNotFound, CredentialNotFound, DecisionNotAllowed, NothingToRotate
 from agent_state.publisher import credential_revoked, decided
+from agent_state.succession import Succession
 from servicekit import outbox
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Access:
         settings_due: SettingsDue,
     ) -> None:
         self._pool = pool
+        self._succession = Succession(identities)
         self._identities = identities
         self._credentials = credentials
         self._offers = offers
@@ -118,18 +120,19 @@ class Access:
         self, key: Key, credential_id: str, author: str, comment: str
     ) -> tuple[Sequence[Credential], datetime]:
         """
-        End one credential, or with an empty id the agent's access as a whole.
+        End one credential, or with an empty id the agent's access as a whole, and that of all it was cloned into.
 
         Repeating it is harmless, and tells gateways again.
 
         Returns:
-            The credentials that ended now, and when that is.
+            The credentials that ended now, those of clones included, and when that is.
 
         Raises:
             AgentNotFound: Nobody has heard of the agent.
 
             CredentialNotFound: It has no such credential.
         """
+        revoked: list[tuple[AgentIdentity, Sequence[Credential]]] = []
         async with self._pool.acquire() as connection, connection.transaction():
             identity = await self._found(connection, key)
             now = await self._credentials.now(connection)
@@ -137,22 +140,53 @@ class Access:
                 known = await self._credentials.get(connection, key[0], credential_id)
                 if known is None or known.uid != key[1]:
                     raise CredentialNotFound
-            ended = await self._credentials.revoke(connection, *key, credential_id, author)
-            if credential_id and ended:
-                await self._settings_due(connection, *key)
-                await outbox.add(connection, [credential_revoked(key, credential_id, author, comment, now)])
-            elif not credential_id and identity.approval != REVOKED:
-                await self._identities.decide(connection, key, REVOKED, author, comment)
-                await outbox.add(connection, [decided(key, REVOKED, author, comment, now)])
-                metrics.DECISIONS.labels(REVOKED).inc()
+            if credential_id:
+                ended = await self._revoke_one(connection, key, credential_id, author, comment)
+            else:
+                family = [identity, *await self._heirs(connection, identity)]
+                revoked = [(each, await self._revoke_all(connection, each, author, comment)) for each in family]
+                ended = [credential for _, credentials in revoked for credential in credentials]
         for credential in ended:
             metrics.CREDENTIALS.labels(credential.kind, "revoked").inc()
         if credential_id:
             await self._announcer.withdrawn([(key[0], credential_id)], close=True)
-        else:
-            ids = [credential.id for credential in ended]
-            await self._announcer.changed(key, credential_ids=ids, close=True, reason=announcer.UNAUTHORISED)
+        for each, credentials in revoked:
+            ids = [credential.id for credential in credentials]
+            await self._announcer.changed(
+                (each.tenant_id, each.uid), credential_ids=ids, close=True, reason=announcer.UNAUTHORISED
+            )
         return ended, now
+
+    async def _revoke_one(
+        self, connection: Db, key: Key, credential_id: str, author: str, comment: str
+    ) -> Sequence[Credential]:
+        ended = await self._credentials.revoke(connection, *key, credential_id, author)
+        if ended:
+            now = await self._credentials.now(connection)
+            await self._settings_due(connection, *key)
+            await outbox.add(connection, [credential_revoked(key, credential_id, author, comment, now)])
+        return ended
+
+    async def _revoke_all(
+        self, connection: Db, identity: AgentIdentity, author: str, comment: str
+    ) -> Sequence[Credential]:
+        key = (identity.tenant_id, identity.uid)
+        ended = await self._credentials.revoke(connection, *key, "", author)
+        if identity.approval != REVOKED:
+            now = await self._credentials.now(connection)
+            await self._identities.decide(connection, key, REVOKED, author, comment)
+            await outbox.add(connection, [decided(key, REVOKED, author, comment, now)])
+            metrics.DECISIONS.labels(REVOKED).inc()
+        return ended
+
+    async def _heirs(self, connection: Db, identity: AgentIdentity) -> list[AgentIdentity]:
+        """Lock whoever came of an agent by being given another id."""
+        found = []
+        for uid in await self._succession.heirs(connection, identity):
+            heir = await self._identities.hold(connection, identity.tenant_id, uid)
+            if heir is not None:
+                found.append(heir)
+        return found
 
     async def rotate(self, key: Key) -> Credential:
         """

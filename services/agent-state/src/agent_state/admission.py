@@ -26,6 +26,7 @@ from agent_state.enrolment import (
 from agent_state.errors import AgentRefused
 from agent_state.identity_store import AgentIdentity
 from agent_state.publisher import enrolled
+from agent_state.succession import Succession
 from agent_state.verdicts import (
     ANOTHER_AGENT,
     OUTSIDE,
@@ -68,6 +69,8 @@ class Arrival:
     transport: int = 0
     description: opamp.AgentDescription | None = None
     last_settings_hash: bytes = b""
+    renamed_elsewhere: bool = False
+    """Its credential names another id, and the gateway did not give it this one."""
 
     @property
     def key(self) -> tuple[str, bytes]:
@@ -118,6 +121,7 @@ class Admission:
         cache_seconds: int,
     ) -> None:
         self._pool = pool
+        self._succession = Succession(identities)
         self._identities = identities
         self._credentials = credentials
         self._offers = offers
@@ -194,8 +198,9 @@ class Admission:
         if credential.uid == arrival.uid:
             held = await self._identities.hold(connection, *arrival.key)
         else:
-            # The gateway asks so only when it gave the agent this id.
-            held = await self._identities.succeed(connection, arrival.key, credential.uid, credential.id)
+            held = await self._succession.succeed(
+                connection, arrival.key, credential, is_new=not arrival.renamed_elsewhere
+            )
             if held is None:
                 raise AgentRefused(ANOTHER_AGENT)
         identity = held or AgentIdentity(*arrival.key)

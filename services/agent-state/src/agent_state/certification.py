@@ -21,6 +21,7 @@ from agent_state.credential_store import candidate
 from agent_state.enrolment import APPROVED, PENDING, TOKEN_REVOKED, barred_sentence
 from agent_state.errors import CertificateRefused
 from agent_state.issuer import new_id
+from agent_state.succession import Succession
 from agent_state.verdicts import OUTSIDE, OWN, ended_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Certification:
     ) -> None:
         self._told = told
         self._pool = pool
+        self._succession = Succession(identities)
         self._identities = identities
         self._credentials = credentials
         self._admission = admission
@@ -135,7 +137,8 @@ class Certification:
             if credential is None or ended_of(credential.state, credential.expires_at, now):
                 raise CertificateRefused("The credential of this connection is not valid any more.")
             if credential.uid != arrival.uid:
-                heir = await self._identities.succeed(connection, arrival.key, credential.uid, credential.id)
+                # Admission came first, and wrote down that the platform gave it this id.
+                heir = await self._succession.succeed(connection, arrival.key, credential, is_new=False)
                 if heir is None:
                     raise CertificateRefused(NOT_YOURS)
         token = None

@@ -80,6 +80,7 @@ class IdentityRoutes:
             request.transport,
             request.description if request.HasField("description") else None,
             request.last_connection_settings_hash,
+            request.renamed_elsewhere,
         )
         admitted = await self._admission.admit(arrival)
         return api.AdmitAgentReply(

@@ -97,12 +97,6 @@ SELECT * FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2 FOR UPDATE
 _FOUND = """
 INSERT INTO agent_identity AS i (tenant_id, agent_uid, approval) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
-# Whoever has an id already: decided about, with a credential, or connected by something else than who asks.
-_TAKEN = """
-SELECT EXISTS (SELECT FROM agent_identity WHERE tenant_id = $1 AND agent_uid = $2)
-  OR EXISTS (SELECT FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2)
-  OR EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2 AND credential_id <> $3)
-"""
 _ADMITTED = """
 UPDATE agent_identity SET admitted_at = now(), released_at = NULL WHERE tenant_id = $1 AND agent_uid = $2
 """
@@ -117,7 +111,7 @@ WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 _INHERIT = """
 UPDATE agent_identity
 SET stamped_labels = $3, enrolment_token_id = $4, ephemeral_seconds = $5, issues = $6,
-    credential_lifetime_seconds = $7, former_uid = $8
+    credential_lifetime_seconds = $7, former_uid = $8, origin_uid = $9
 WHERE tenant_id = $1 AND agent_uid = $2 RETURNING *
 """
 _DECIDE = """
@@ -146,6 +140,9 @@ class AgentIdentity:
     pending_csr: bytes | None = None
     former_uid: bytes | None = None
     """The id it had before the platform gave it this one."""
+
+    origin_uid: bytes | None = None
+    """The first id it had, if it was given others since."""
 
 
 class IdentityStore:
@@ -233,27 +230,7 @@ class IdentityStore:
         row = await connection.fetchrow(_DECIDE, *key, approval, author, comment)
         return _identity_of(_there(row))
 
-    async def succeed(self, connection: Db, key: Key, former_uid: bytes, credential_id: str) -> AgentIdentity | None:
-        """
-        Let an agent go on under another id, which the platform gave it; locks both identities.
-
-        OpAMP "Using instance_uid in the CSR": a credential of the former id is good for the new one. But only for an
-        id that is nobody's yet, or was this agent's before.
-
-        Returns:
-            None when the id is another agent's.
-        """
-        giver = await self.hold(connection, key[0], former_uid)
-        heir = await self.hold(connection, *key)
-        if heir is not None:
-            return heir if heir.former_uid == former_uid else None
-        if await connection.fetchval(_TAKEN, *key, credential_id):
-            return None
-        approval = giver.approval if giver is not None else APPROVED
-        _ = await self.found(connection, *key, approval)
-        return await self.inherit(connection, key[1], giver or AgentIdentity(key[0], former_uid), former_uid)
-
-    async def inherit(self, connection: Db, heir_uid: bytes, giver: AgentIdentity, former_uid: bytes) -> AgentIdentity:
+    async def inherit(self, connection: Db, heir_uid: bytes, giver: AgentIdentity, origin_uid: bytes) -> AgentIdentity:
         """Let an agent that was given another id keep what it was enrolled with; its identity must exist."""
         row = await connection.fetchrow(
             _INHERIT,
@@ -264,8 +241,11 @@ class IdentityStore:
             giver.ephemeral_seconds,
             giver.issues,
             giver.credential_lifetime_seconds,
-            former_uid,
+            giver.uid,
+            origin_uid,
         )
+        if giver.enrolment_token_id:
+            await connection.execute(_ENROL, giver.tenant_id, giver.enrolment_token_id, heir_uid)
         return _identity_of(_there(row))
 
 
@@ -311,6 +291,7 @@ def _identity_of(row: Mapping[str, Any] | asyncpg.Record) -> AgentIdentity:
         row["credential_lifetime_seconds"],
         row["pending_csr"],
         row["former_uid"],
+        row["origin_uid"],
     )
 
 

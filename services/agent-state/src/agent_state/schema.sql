@@ -340,6 +340,9 @@ CREATE TABLE agent_identity (
     former_uid bytea,
     -- Since when a person has let go of it: whichever token it shows next may enrol it anew.
     released_at timestamptz,
+    -- The first id of an agent that was given others: how many of them there may be is counted, and whoever is revoked
+    -- takes along those that came of it.
+    origin_uid bytea,
     PRIMARY KEY (tenant_id, agent_uid)
 );
 
@@ -347,6 +350,7 @@ CREATE TABLE agent_identity (
 CREATE INDEX agent_identity_barred ON agent_identity (tenant_id, approval, agent_uid) WHERE approval <> 'approved';
 -- Whose are agents that a shared token must not speak for.
 CREATE INDEX agent_identity_token ON agent_identity (tenant_id, enrolment_token_id) WHERE enrolment_token_id <> '';
+CREATE INDEX agent_identity_origin ON agent_identity (tenant_id, origin_uid) WHERE origin_uid IS NOT NULL;
 CREATE INDEX agent_identity_ephemeral ON agent_identity (tenant_id, agent_uid) WHERE ephemeral_seconds > 0;
 
 -- Agents' own credentials. Secrets are derived, never stored.

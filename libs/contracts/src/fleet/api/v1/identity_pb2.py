@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from opamp.v1 import opamp_pb2 as opamp_dot_v1_dot_opamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/api/v1/identity.proto\x12\x0c\x66leet.api.v1\x1a\x1e\x66leet/api/v1/agent_state.proto\x1a\x17\x66leet/api/v1/page.proto\x1a\x1b\x66leet/events/v1/facts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14opamp/v1/opamp.proto\"\x8d\x01\n\x05Proof\x12\x12\n\ntoken_hash\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x17\n\x0f\x63\x65rtificate_uid\x18\x03 \x01(\x0c\x12\x12\n\noutside_ca\x18\x04 \x01(\x08\x12\x11\n\tremote_ip\x18\x05 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x06 \x01(\x0c\"@\n\x19\x41uthenticateAgentsRequest\x12#\n\x06proofs\x18\x01 \x03(\x0b\x32\x13.fleet.api.v1.Proof\"B\n\x17\x41uthenticateAgentsReply\x12\'\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.fleet.api.v1.Verdict\"\xab\x02\n\x07Verdict\x12\x0f\n\x07refusal\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tbound_uid\x18\x05 \x01(\x0c\x12\x17\n\x0fneeds_admission\x18\x06 \x01(\x08\x12\x15\n\rcache_seconds\x18\x07 \x01(\r\x12\x31\n\x06labels\x18\x08 \x03(\x0b\x32!.fleet.api.v1.Verdict.LabelsEntry\x12\x10\n\x08\x61pproval\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x02\n\x11\x41\x64mitAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x03 \x01(\x0c\x12\x11\n\tremote_ip\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x01(\x04\x12-\n\ttransport\x18\x06 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x35\n\x0b\x64\x65scription\x18\x07 \x01(\x0b\x32 .opamp.proto.v1.AgentDescription\x12%\n\x1dlast_connection_settings_hash\x18\x08 \x01(\x0c\"\xcc\x01\n\x0f\x41\x64mitAgentReply\x12\x10\n\x08\x61pproval\x18\x01 \x01(\t\x12\x39\n\x06labels\x18\x02 \x03(\x0b\x32).fleet.api.v1.AdmitAgentReply.LabelsEntry\x12\x1b\n\x13\x63onnection_settings\x18\x03 \x01(\x0c\x12 \n\x18\x63onnection_settings_hash\x18\x04 \x01(\x0c\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xad\x01\n\x19RequestCertificateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x01(\x04\x12-\n\ttransport\x18\x06 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\"X\n\x17RequestCertificateReply\x12\x1b\n\x13\x63onnection_settings\x18\x01 \x01(\x0c\x12 \n\x18\x63onnection_settings_hash\x18\x02 \x01(\x0c\" \n\x1eGetCertificateAuthorityRequest\"8\n\x1cGetCertificateAuthorityReply\x12\x18\n\x10\x63\x65rtificates_pem\x18\x01 \x01(\t\"\xd8\x02\n\x0f\x41gentCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rfirst_used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65nrolment_token_id\x18\t \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\n \x01(\t\x12\x12\n\nrevoked_by\x18\x0b \x01(\t\"o\n\x1bListAgentCredentialsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\'\n\x04page\x18\x03 \x01(\x0b\x32\x19.fleet.api.v1.PageRequest\"v\n\x19ListAgentCredentialsReply\x12\x32\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x1d.fleet.api.v1.AgentCredential\x12%\n\x04page\x18\x02 \x01(\x0b\x32\x17.fleet.api.v1.PageReply\"{\n\x18RevokeAgentAccessRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\"H\n\x16RevokeAgentAccessReply\x12.\n\x07revoked\x18\x01 \x03(\x0b\x32\x1d.fleet.api.v1.AgentCredential\"W\n\x1cRotateAgentCredentialRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\"O\n\x1aRotateAgentCredentialReply\x12\x31\n\ncredential\x18\x01 \x01(\x0b\x32\x1d.fleet.api.v1.AgentCredential\"p\n\x12\x44\x65\x63ideAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\"6\n\x10\x44\x65\x63ideAgentReply\x12\"\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x13.fleet.api.v1.Agent\"\xec\x01\n\x10TellAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x37\n\x07\x63ommand\x18\x03 \x01(\x0b\x32$.opamp.proto.v1.ServerToAgentCommandH\x00\x12\x37\n\x0e\x63ustom_message\x18\x04 \x01(\x0b\x32\x1d.opamp.proto.v1.CustomMessageH\x00\x12%\n\x1breport_available_components\x18\x05 \x01(\x08H\x00\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\tB\x06\n\x04what\"5\n\x0eTellAgentReply\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61t_once\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66leet/api/v1/identity.proto\x12\x0c\x66leet.api.v1\x1a\x1e\x66leet/api/v1/agent_state.proto\x1a\x17\x66leet/api/v1/page.proto\x1a\x1b\x66leet/events/v1/facts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14opamp/v1/opamp.proto\"\x8d\x01\n\x05Proof\x12\x12\n\ntoken_hash\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x17\n\x0f\x63\x65rtificate_uid\x18\x03 \x01(\x0c\x12\x12\n\noutside_ca\x18\x04 \x01(\x08\x12\x11\n\tremote_ip\x18\x05 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x06 \x01(\x0c\"@\n\x19\x41uthenticateAgentsRequest\x12#\n\x06proofs\x18\x01 \x03(\x0b\x32\x13.fleet.api.v1.Proof\"B\n\x17\x41uthenticateAgentsReply\x12\'\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.fleet.api.v1.Verdict\"\xab\x02\n\x07Verdict\x12\x0f\n\x07refusal\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tbound_uid\x18\x05 \x01(\x0c\x12\x17\n\x0fneeds_admission\x18\x06 \x01(\x08\x12\x15\n\rcache_seconds\x18\x07 \x01(\r\x12\x31\n\x06labels\x18\x08 \x03(\x0b\x32!.fleet.api.v1.Verdict.LabelsEntry\x12\x10\n\x08\x61pproval\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa4\x02\n\x11\x41\x64mitAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x03 \x01(\x0c\x12\x11\n\tremote_ip\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x01(\x04\x12-\n\ttransport\x18\x06 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\x12\x35\n\x0b\x64\x65scription\x18\x07 \x01(\x0b\x32 .opamp.proto.v1.AgentDescription\x12%\n\x1dlast_connection_settings_hash\x18\x08 \x01(\x0c\x12\x19\n\x11renamed_elsewhere\x18\t \x01(\x08\"\xcc\x01\n\x0f\x41\x64mitAgentReply\x12\x10\n\x08\x61pproval\x18\x01 \x01(\t\x12\x39\n\x06labels\x18\x02 \x03(\x0b\x32).fleet.api.v1.AdmitAgentReply.LabelsEntry\x12\x1b\n\x13\x63onnection_settings\x18\x03 \x01(\x0c\x12 \n\x18\x63onnection_settings_hash\x18\x04 \x01(\x0c\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xad\x01\n\x19RequestCertificateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x01(\x04\x12-\n\ttransport\x18\x06 \x01(\x0e\x32\x1a.fleet.events.v1.Transport\"X\n\x17RequestCertificateReply\x12\x1b\n\x13\x63onnection_settings\x18\x01 \x01(\x0c\x12 \n\x18\x63onnection_settings_hash\x18\x02 \x01(\x0c\" \n\x1eGetCertificateAuthorityRequest\"8\n\x1cGetCertificateAuthorityReply\x12\x18\n\x10\x63\x65rtificates_pem\x18\x01 \x01(\t\"\xd8\x02\n\x0f\x41gentCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rfirst_used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65nrolment_token_id\x18\t \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\n \x01(\t\x12\x12\n\nrevoked_by\x18\x0b \x01(\t\"o\n\x1bListAgentCredentialsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\'\n\x04page\x18\x03 \x01(\x0b\x32\x19.fleet.api.v1.PageRequest\"v\n\x19ListAgentCredentialsReply\x12\x32\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x1d.fleet.api.v1.AgentCredential\x12%\n\x04page\x18\x02 \x01(\x0b\x32\x17.fleet.api.v1.PageReply\"{\n\x18RevokeAgentAccessRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x15\n\rcredential_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\"H\n\x16RevokeAgentAccessReply\x12.\n\x07revoked\x18\x01 \x03(\x0b\x32\x1d.fleet.api.v1.AgentCredential\"W\n\x1cRotateAgentCredentialRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\"O\n\x1aRotateAgentCredentialReply\x12\x31\n\ncredential\x18\x01 \x01(\x0b\x32\x1d.fleet.api.v1.AgentCredential\"p\n\x12\x44\x65\x63ideAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\"6\n\x10\x44\x65\x63ideAgentReply\x12\"\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x13.fleet.api.v1.Agent\"\xec\x01\n\x10TellAgentRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0cinstance_uid\x18\x02 \x01(\x0c\x12\x37\n\x07\x63ommand\x18\x03 \x01(\x0b\x32$.opamp.proto.v1.ServerToAgentCommandH\x00\x12\x37\n\x0e\x63ustom_message\x18\x04 \x01(\x0b\x32\x1d.opamp.proto.v1.CustomMessageH\x00\x12%\n\x1breport_available_components\x18\x05 \x01(\x08H\x00\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\tB\x06\n\x04what\"5\n\x0eTellAgentReply\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61t_once\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,39 +51,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERDICT_LABELSENTRY']._serialized_start=719
   _globals['_VERDICT_LABELSENTRY']._serialized_end=764
   _globals['_ADMITAGENTREQUEST']._serialized_start=767
-  _globals['_ADMITAGENTREQUEST']._serialized_end=1032
-  _globals['_ADMITAGENTREPLY']._serialized_start=1035
-  _globals['_ADMITAGENTREPLY']._serialized_end=1239
+  _globals['_ADMITAGENTREQUEST']._serialized_end=1059
+  _globals['_ADMITAGENTREPLY']._serialized_start=1062
+  _globals['_ADMITAGENTREPLY']._serialized_end=1266
   _globals['_ADMITAGENTREPLY_LABELSENTRY']._serialized_start=719
   _globals['_ADMITAGENTREPLY_LABELSENTRY']._serialized_end=764
-  _globals['_REQUESTCERTIFICATEREQUEST']._serialized_start=1242
-  _globals['_REQUESTCERTIFICATEREQUEST']._serialized_end=1415
-  _globals['_REQUESTCERTIFICATEREPLY']._serialized_start=1417
-  _globals['_REQUESTCERTIFICATEREPLY']._serialized_end=1505
-  _globals['_GETCERTIFICATEAUTHORITYREQUEST']._serialized_start=1507
-  _globals['_GETCERTIFICATEAUTHORITYREQUEST']._serialized_end=1539
-  _globals['_GETCERTIFICATEAUTHORITYREPLY']._serialized_start=1541
-  _globals['_GETCERTIFICATEAUTHORITYREPLY']._serialized_end=1597
-  _globals['_AGENTCREDENTIAL']._serialized_start=1600
-  _globals['_AGENTCREDENTIAL']._serialized_end=1944
-  _globals['_LISTAGENTCREDENTIALSREQUEST']._serialized_start=1946
-  _globals['_LISTAGENTCREDENTIALSREQUEST']._serialized_end=2057
-  _globals['_LISTAGENTCREDENTIALSREPLY']._serialized_start=2059
-  _globals['_LISTAGENTCREDENTIALSREPLY']._serialized_end=2177
-  _globals['_REVOKEAGENTACCESSREQUEST']._serialized_start=2179
-  _globals['_REVOKEAGENTACCESSREQUEST']._serialized_end=2302
-  _globals['_REVOKEAGENTACCESSREPLY']._serialized_start=2304
-  _globals['_REVOKEAGENTACCESSREPLY']._serialized_end=2376
-  _globals['_ROTATEAGENTCREDENTIALREQUEST']._serialized_start=2378
-  _globals['_ROTATEAGENTCREDENTIALREQUEST']._serialized_end=2465
-  _globals['_ROTATEAGENTCREDENTIALREPLY']._serialized_start=2467
-  _globals['_ROTATEAGENTCREDENTIALREPLY']._serialized_end=2546
-  _globals['_DECIDEAGENTREQUEST']._serialized_start=2548
-  _globals['_DECIDEAGENTREQUEST']._serialized_end=2660
-  _globals['_DECIDEAGENTREPLY']._serialized_start=2662
-  _globals['_DECIDEAGENTREPLY']._serialized_end=2716
-  _globals['_TELLAGENTREQUEST']._serialized_start=2719
-  _globals['_TELLAGENTREQUEST']._serialized_end=2955
-  _globals['_TELLAGENTREPLY']._serialized_start=2957
-  _globals['_TELLAGENTREPLY']._serialized_end=3010
+  _globals['_REQUESTCERTIFICATEREQUEST']._serialized_start=1269
+  _globals['_REQUESTCERTIFICATEREQUEST']._serialized_end=1442
+  _globals['_REQUESTCERTIFICATEREPLY']._serialized_start=1444
+  _globals['_REQUESTCERTIFICATEREPLY']._serialized_end=1532
+  _globals['_GETCERTIFICATEAUTHORITYREQUEST']._serialized_start=1534
+  _globals['_GETCERTIFICATEAUTHORITYREQUEST']._serialized_end=1566
+  _globals['_GETCERTIFICATEAUTHORITYREPLY']._serialized_start=1568
+  _globals['_GETCERTIFICATEAUTHORITYREPLY']._serialized_end=1624
+  _globals['_AGENTCREDENTIAL']._serialized_start=1627
+  _globals['_AGENTCREDENTIAL']._serialized_end=1971
+  _globals['_LISTAGENTCREDENTIALSREQUEST']._serialized_start=1973
+  _globals['_LISTAGENTCREDENTIALSREQUEST']._serialized_end=2084
+  _globals['_LISTAGENTCREDENTIALSREPLY']._serialized_start=2086
+  _globals['_LISTAGENTCREDENTIALSREPLY']._serialized_end=2204
+  _globals['_REVOKEAGENTACCESSREQUEST']._serialized_start=2206
+  _globals['_REVOKEAGENTACCESSREQUEST']._serialized_end=2329
+  _globals['_REVOKEAGENTACCESSREPLY']._serialized_start=2331
+  _globals['_REVOKEAGENTACCESSREPLY']._serialized_end=2403
+  _globals['_ROTATEAGENTCREDENTIALREQUEST']._serialized_start=2405
+  _globals['_ROTATEAGENTCREDENTIALREQUEST']._serialized_end=2492
+  _globals['_ROTATEAGENTCREDENTIALREPLY']._serialized_start=2494
+  _globals['_ROTATEAGENTCREDENTIALREPLY']._serialized_end=2573
+  _globals['_DECIDEAGENTREQUEST']._serialized_start=2575
+  _globals['_DECIDEAGENTREQUEST']._serialized_end=2687
+  _globals['_DECIDEAGENTREPLY']._serialized_start=2689
+  _globals['_DECIDEAGENTREPLY']._serialized_end=2743
+  _globals['_TELLAGENTREQUEST']._serialized_start=2746
+  _globals['_TELLAGENTREQUEST']._serialized_end=2982
+  _globals['_TELLAGENTREPLY']._serialized_start=2984
+  _globals['_TELLAGENTREPLY']._serialized_end=3037
 # @@protoc_insertion_point(module_scope)

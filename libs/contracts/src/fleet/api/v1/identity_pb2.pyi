@@ -71,7 +71,7 @@ class Verdict(_message.Message):
     def __init__(self, refusal: _Optional[str] = ..., tenant_id: _Optional[str] = ..., credential_id: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bound_uid: _Optional[bytes] = ..., needs_admission: _Optional[bool] = ..., cache_seconds: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., approval: _Optional[str] = ...) -> None: ...
 
 class AdmitAgentRequest(_message.Message):
-    __slots__ = ("tenant_id", "credential_id", "instance_uid", "remote_ip", "capabilities", "transport", "description", "last_connection_settings_hash")
+    __slots__ = ("tenant_id", "credential_id", "instance_uid", "remote_ip", "capabilities", "transport", "description", "last_connection_settings_hash", "renamed_elsewhere")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_ID_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,7 @@ class AdmitAgentRequest(_message.Message):
     TRANSPORT_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     LAST_CONNECTION_SETTINGS_HASH_FIELD_NUMBER: _ClassVar[int]
+    RENAMED_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     credential_id: str
     instance_uid: bytes
@@ -88,7 +89,8 @@ class AdmitAgentRequest(_message.Message):
     transport: _facts_pb2.Transport
     description: _opamp_pb2.AgentDescription
     last_connection_settings_hash: bytes
-    def __init__(self, tenant_id: _Optional[str] = ..., credential_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., remote_ip: _Optional[str] = ..., capabilities: _Optional[int] = ..., transport: _Optional[_Union[_facts_pb2.Transport, str]] = ..., description: _Optional[_Union[_opamp_pb2.AgentDescription, _Mapping]] = ..., last_connection_settings_hash: _Optional[bytes] = ...) -> None: ...
+    renamed_elsewhere: bool
+    def __init__(self, tenant_id: _Optional[str] = ..., credential_id: _Optional[str] = ..., instance_uid: _Optional[bytes] = ..., remote_ip: _Optional[str] = ..., capabilities: _Optional[int] = ..., transport: _Optional[_Union[_facts_pb2.Transport, str]] = ..., description: _Optional[_Union[_opamp_pb2.AgentDescription, _Mapping]] = ..., last_connection_settings_hash: _Optional[bytes] = ..., renamed_elsewhere: _Optional[bool] = ...) -> None: ...
 
 class AdmitAgentReply(_message.Message):
     __slots__ = ("approval", "labels", "connection_settings", "connection_settings_hash")
