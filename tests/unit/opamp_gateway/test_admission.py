@@ -11,13 +11,16 @@ from gatewaylab.transport import FakeTransport
 
 from fleet.api.v1 import identity_pb2 as identity
 from fleet.events.v1 import facts_pb2
+from fleet.events.v1 import identity_pb2 as identity_events
 from opamp.v1 import opamp_pb2 as opamp
 from opamp_gateway import facts, frames
 from opamp_gateway.admission import OTHER_AGENT
+from opamp_gateway.content import ContentShelf
 from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.errands import Errands
 from opamp_gateway.identity_desk import IdentityDesk
 from opamp_gateway.offers import REMOTE_CONFIG, REPORT_FULL_STATE, Offering
+from opamp_gateway.revocation import Revocations
 from opamp_gateway.session import Memory
 from opamp_gateway.shelf import Verdict
 from opamp_gateway.websocket import WebSocket
@@ -230,3 +233,98 @@ async def test_too_many_admissions_are_put_off() -> None:
     socket.data_received(said(message()))
 
     assert transport.answers()[0].error_response.type == opamp.ServerErrorResponseType_Unavailable
+
+
+async def test_agent_that_was_barred_since_the_upgrade_does_not_come_in_over_an_older_socket() -> None:
+    """As a further agent of a socket with a plain token, or as its first: agent-state is asked about it alone."""
+    lab = Lab()
+    state = State(lab, Unauthenticated("this agent was revoked"))
+    plain = Credential("default", "t-1")
+    socket, transport = await first(lab, plain)
+    silent, silent_transport = lab.open(plain)
+    transport.take()
+    change = identity_events.IdentityChanged(tenant_id="default", instance_uids=[OTHER], close=True)
+    await Revocations(lab.gateway).hear(change.SerializeToString())
+
+    for one, told in ((socket, transport), (silent, silent_transport)):
+        one.data_received(said(full(OTHER)))
+        await lab.idle()
+        assert "revoked" in told.answers()[0].error_response.error_message
+    assert lab.gateway.connections.get("default", OTHER) is None
+    assert [request.instance_uid for request in state.asked] == [OTHER]
+    assert (socket.gone, silent.gone) == (False, True)
+
+    third, _ = lab.open(plain)
+    third.data_received(said(full(b"3" * 16)))
+    socket.data_received(said(full(b"4" * 16)))
+    assert len(state.asked) == 1
+    assert lab.gateway.connections.get("default", b"4" * 16) is not None
+
+
+async def test_every_further_agent_is_asked_about_when_changes_were_missed() -> None:
+    """The bus was away: whoever was barred meanwhile is not known."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved"))
+    socket, _ = await first(lab, Credential("default", "t-1"))
+    await Revocations(lab.gateway).start_over()
+
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+
+    assert [request.instance_uid for request in state.asked] == [OTHER]
+    assert lab.gateway.connections.get("default", OTHER) is not None
+
+
+@pytest.mark.parametrize("names", [{"instance_uids": [UID]}, {"credential_ids": ["t-1"]}])
+async def test_admission_that_a_change_has_overtaken_is_asked_for_again(names: dict[str, list[bytes | str]]) -> None:
+    """The revocation was heard before the agent was in: nobody would close it afterwards."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved"))
+    change = identity_events.IdentityChanged(tenant_id="default", **names)  # type: ignore[arg-type]
+
+    async def overtaken(request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        reply = await state.admit(request)
+        if len(state.asked) == 1:
+            state.answer = Unauthenticated("this agent was revoked")
+            await Revocations(lab.gateway).hear(change.SerializeToString())
+        return reply
+
+    lab.gateway.admit = overtaken
+    socket, transport = await first(lab, BOUNDED)
+
+    assert "revoked" in transport.answers()[0].error_response.error_message
+    assert (len(state.asked), socket.session) == (2, None)
+
+
+async def test_agent_about_whom_everything_changes_waits() -> None:
+    """It is not let in by an answer that is old already, and not asked about for ever."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved"))
+    change = identity_events.IdentityChanged(tenant_id="default", instance_uids=[UID])
+
+    async def overtaken(request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        await Revocations(lab.gateway).hear(change.SerializeToString())
+        return await state.admit(request)
+
+    lab.gateway.admit = overtaken
+    socket, transport = await first(lab, BOUNDED)
+
+    assert transport.answers()[0].error_response.type == opamp.ServerErrorResponseType_Unavailable
+    assert (len(state.asked), socket.session) == (2, None)
+
+
+async def test_change_while_the_first_config_is_fetched_is_heeded() -> None:
+    """The agent is decided and not in yet: it comes again."""
+    lab = Lab()
+    lab.book.memories[UID] = Memory(desired=b"d" * 32)
+    change = identity_events.IdentityChanged(tenant_id="default", instance_uids=[UID], close=True)
+
+    async def fetch(_: bytes) -> bytes | None:
+        await Revocations(lab.gateway).hear(change.SerializeToString())
+        return b""
+
+    lab.gateway.content = ContentShelf(fetch, max_bytes=1024)
+    socket, transport = await first(lab, Credential("default", "t-1"))
+
+    assert transport.answers()[0].error_response.type == opamp.ServerErrorResponseType_Unavailable
+    assert socket.session is None

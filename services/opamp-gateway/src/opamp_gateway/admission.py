@@ -59,12 +59,16 @@ def is_foreign(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
     return bool(bound) and bound not in (uid, gateway.renamed.first_of(uid))
 
 
-def must_ask(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
+def must_ask(gateway: Gateway, knocker: Knocker, uid: bytes) -> bool:
     """Say whether agent-state decides on the first message of *uid*."""
     if gateway.admit is None:
         return False
-    # With a credential that names the uid it had before, an agent is known by neither name: ask.
-    return credential.needs_admission or bool(credential.bound_uid and credential.bound_uid != uid)
+    credential = knocker.credential
+    if credential.needs_admission or (credential.bound_uid and credential.bound_uid != uid):
+        # With a credential that names the uid it had before, an agent is known by neither name: ask.
+        return True
+    # A socket may have been let in long ago, and bring an agent that was barred since.
+    return gateway.changes.since(knocker.as_of, credential.tenant_id, uid, credential.credential_id)
 
 
 class Knocker(Protocol):
@@ -73,6 +77,11 @@ class Knocker(Protocol):
     @property
     def credential(self) -> Credential:
         """What let it through the door."""
+        ...
+
+    @property
+    def as_of(self) -> int:
+        """The newest change of anybody's rights when it was let through."""
         ...
 
     @property
@@ -93,6 +102,7 @@ class Known:
     credential: Credential
     remote_address: str
     transport_kind: int
+    as_of: int = 0
 
 
 async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: opamp.AgentToServer) -> Admitted:

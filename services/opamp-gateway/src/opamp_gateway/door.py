@@ -48,6 +48,8 @@ class _Knock(NamedTuple):
 
     peer: str
     extensions: str
+    as_of: int
+    """The newest change of anybody's rights before it was asked who this is."""
 
 
 class Door:
@@ -138,7 +140,8 @@ class Door:
             extra = {"Sec-WebSocket-Version": "13"} if error.status == 426 else {}  # noqa: PLR2004 - Upgrade Required
             self._refuse(error.status, error.reason, extra, gate="upgrade")
             return
-        knock = _Knock(accept, end, self._peer(head), head.headers.get("sec-websocket-extensions", ""))
+        extensions = head.headers.get("sec-websocket-extensions", "")
+        knock = _Knock(accept, end, self._peer(head), extensions, gateway.changes.count)
         uid = _stated_uid(head)
         who = (format_uid(uid) if uid else "") or knock.peer.rpartition(":")[0] or knock.peer
         refused = gateway.admission.ask(who, len(gateway.sockets), gateway.now(), gateway.chance())
@@ -194,6 +197,7 @@ class Door:
         extension, window_bits = agreed or ("", 0)
         transport.write(heads.switching(knock.accept, extension))
         socket = WebSocket(gateway, transport, knock.peer, credential, window_bits)
+        socket.as_of = knock.as_of
         transport.set_protocol(cast("asyncio.BaseProtocol", socket))
         if self._busy:
             transport.resume_reading()

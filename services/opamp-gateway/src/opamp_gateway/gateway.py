@@ -18,6 +18,7 @@ from fleet.api.v1.identity_pb2 import (
 )
 from opamp_gateway import metrics
 from opamp_gateway.certificates import Trust
+from opamp_gateway.changes import Changes
 from opamp_gateway.connections import Caller, Connections, Holder, Socket
 from opamp_gateway.content import ContentShelf
 from opamp_gateway.epochs import EpochDesk
@@ -87,6 +88,7 @@ class Gateway:
     """Told of a socket whose agent another gateway holds under a higher epoch."""
 
     trust: Trust = field(default_factory=Trust)
+    changes: Changes = field(default_factory=Changes)
     refusals: Refusals = field(default_factory=Refusals)
     renamed: Renamed = field(default_factory=Renamed)
     connections: Connections = field(default_factory=Connections)

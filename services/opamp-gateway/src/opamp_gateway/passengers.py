@@ -98,6 +98,11 @@ class Passenger:
         """What let the socket in."""
         return self._socket.credential
 
+    @property
+    def as_of(self) -> int:
+        """The newest change of anybody's rights when the socket was let in."""
+        return self._socket.as_of
+
     def welcomed(self, session: Session, step: Step, parts: bytes) -> None:
         """Come aboard."""
         self._socket.board(self, session)

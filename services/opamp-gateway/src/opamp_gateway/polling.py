@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -49,13 +49,28 @@ _LOOK_SECONDS = 3.0
 """A poll this long after the last look asks the registry again; agents poll more rarely than that."""
 
 
+class _Caller(NamedTuple):
+    """Who sends a request."""
+
+    headers: dict[str, str]
+    """Names in lower case."""
+
+    peer: str
+    proof: Proof | None
+    """None = the door is open."""
+
+    as_of: int
+    """The newest change of anybody's rights before it was asked who this is."""
+
+
 class _Visitor:
     """A poll of an agent that has no session here yet, while it is received."""
 
-    def __init__(self, gateway: Gateway, remote_address: str, credential: Credential) -> None:
+    def __init__(self, gateway: Gateway, caller: _Caller, credential: Credential) -> None:
         self._gateway = gateway
         self._holder = Poll(gateway)
-        self.remote_address = remote_address
+        self.remote_address = caller.peer
+        self.as_of = caller.as_of
         self.credential = credential
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -128,11 +143,12 @@ class Polling:
         peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)
         try:
             proof = self._proof(request, headers, address, peer)
+            caller = _Caller(headers, peer, proof, self._gateway.changes.count)
             credential = None if proof is None else await self._ahead(proof)
             body = await self._body(request)
             if isinstance(body, web.Response):
                 return body
-            return await self._answer(body, headers, peer, proof, credential)
+            return await self._answer(body, caller, credential)
         except Unauthenticated as error:
             metrics.REFUSED.labels("token").inc()
             return _plain(401, error.public, {"WWW-Authenticate": "Bearer"})
@@ -238,15 +254,8 @@ class Polling:
             held.grow(len(chunk))
         return inflate(bytes(raw), limit) if packed else bytes(raw)
 
-    async def _answer(
-        self,
-        body: bytes,
-        headers: dict[str, str],
-        peer: str,
-        proof: Proof | None,
-        credential: Credential | None,
-    ) -> web.Response:
-        gateway = self._gateway
+    async def _answer(self, body: bytes, caller: _Caller, credential: Credential | None) -> web.Response:
+        gateway, headers, proof = self._gateway, caller.headers, caller.proof
         metrics.MESSAGES.labels("http").inc()
         try:
             message = parse(body)
@@ -261,7 +270,7 @@ class Polling:
         try:
             credential = await self._authenticate(proof, credential, uid)
         except Unauthenticated as error:
-            log.warning("poll_refused", agent_uid=format_uid(uid), peer=peer, reason=error.public)
+            log.warning("poll_refused", agent_uid=format_uid(uid), peer=caller.peer, reason=error.public)
             raise
         if wants_uid(message):
             temporary = gateway.connections.get(credential.tenant_id, uid)
@@ -278,7 +287,7 @@ class Polling:
                 poll.end("replaced")
             poll = await self._catch_up(poll, credential, uid, gap=message.sequence_num != _next_of(poll))
         if poll is None or poll.session is None:
-            return await self._first(message, headers, peer, credential)
+            return await self._first(message, caller, credential)
         return await self._next(poll, poll.session, message, headers)
 
     async def _next(
@@ -298,9 +307,7 @@ class Polling:
         parts = await inquiries.make(gateway, session, step) if inquiries.are_due(session, step) else b""
         return self._reply(poll.answer(step, parts), headers)
 
-    async def _first(
-        self, message: opamp.AgentToServer, headers: dict[str, str], peer: str, credential: Credential
-    ) -> web.Response:
+    async def _first(self, message: opamp.AgentToServer, caller: _Caller, credential: Credential) -> web.Response:
         gateway = self._gateway
         uid = message.instance_uid
         who = format_uid(uid)
@@ -308,11 +315,11 @@ class Polling:
         if refused is not None:
             return self._overloaded(uid, refused.retry_after_seconds, "too many connects just now", refused.gate)
         gateway.admission.remember(who)
-        visitor = _Visitor(gateway, peer, credential)
+        visitor = _Visitor(gateway, caller, credential)
         welcome(gateway, visitor, message)
         try:
             async with asyncio.timeout(gateway.limits.handshake_seconds):
-                return self._reply(await visitor.answer, headers)
+                return self._reply(await visitor.answer, caller.headers)
         except TimeoutError:
             return self._overloaded(uid, 30, "this took too long", "handshake")
 

@@ -19,7 +19,7 @@ from opamp_gateway.entries import may_adopt
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
 from opamp_gateway.registry import ask
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
-from servicekit.errors import Kind, ServiceError
+from servicekit.errors import Kind, ServiceError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,9 @@ LOOKS = (0.02, 0.04, 0.08, 0.16, 0.32)
 
 _LOOKS_AT_HELD = 3
 """As many are enough for an agent whose last connection was not closed in order: a gateway died, or a line."""
+
+_ASKED = 2
+"""How often agent-state is asked about one first message: its answer may have been overtaken by a change."""
 
 _NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
 """Kinds of error that mean no, and not: later."""
@@ -69,6 +72,11 @@ class Newcomer(Protocol):
     @property
     def credential(self) -> Credential:
         """What let it in."""
+        ...
+
+    @property
+    def as_of(self) -> int:
+        """The newest change of anybody's rights when it was let in."""
         ...
 
     def welcomed(self, session: Session, step: Step, parts: bytes) -> None:
@@ -218,7 +226,7 @@ def _enter(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.
     if newcomer.gone:
         return
     credential = newcomer.credential
-    if not admission.must_ask(gateway, credential, message.instance_uid):
+    if not admission.must_ask(gateway, newcomer, message.instance_uid):
         _open(gateway, newcomer, memory, message, admission.by_credential(credential))
     elif sentence := gateway.refusals.of(credential.credential_id, message.instance_uid, gateway.now()):
         _turn_away(newcomer, message.instance_uid, sentence)
@@ -236,7 +244,13 @@ async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: op
     uid, credential = message.instance_uid, newcomer.credential
     with _sending_off(newcomer, uid):
         try:
-            admitted = await admission.ask(gateway, newcomer, memory.capabilities, message)
+            for _ in range(_ASKED):
+                before = gateway.changes.count
+                admitted = await admission.ask(gateway, newcomer, memory.capabilities, message)
+                if not gateway.changes.since(before, credential.tenant_id, uid, credential.credential_id):
+                    break
+            else:
+                raise Unavailable("too much changes about this agent")
         except ServiceError as error:
             if newcomer.gone:
                 return
@@ -300,6 +314,7 @@ async def _open_with_content(
 ) -> None:
     """Wait a little for the wanted config; an answer without it beats a late one."""
     wanted = session.wanted()
+    before = gateway.changes.count
     try:
         async with asyncio.timeout(gateway.limits.content_seconds):
             content = await gateway.content.get(wanted)
@@ -308,6 +323,10 @@ async def _open_with_content(
     except TimeoutError:
         log.info("first_config_not_in_time", content_hash=wanted.hex())
     if newcomer.gone:
+        return
+    if gateway.changes.since(before, session.tenant_id, session.uid, session.credential_id):
+        # Whoever was to be closed by that change is not found before it is in.
+        newcomer.put_off(answers.error(session.uid, answers.UNAVAILABLE, "agents cannot be admitted just now", 30.0))
         return
     rival = gateway.connections.get(session.tenant_id, session.uid)
     if rival is not None and rival is not newcomer.holder:

@@ -32,6 +32,7 @@ class Revocations:
             log.warning("identity_change_not_readable")
             return
         credential_ids, uids = frozenset(change.credential_ids), frozenset(change.instance_uids)
+        self._gateway.changes.note(change.tenant_id, (*credential_ids, *uids))
         self._gateway.refusals.clear()
         if self._gateway.tokens is not None:
             self._gateway.tokens.forget(change.tenant_id, credential_ids, uids)
@@ -43,6 +44,7 @@ class Revocations:
 
     async def start_over(self) -> None:
         """Believe nothing that is remembered: the bus was away, and what it said meanwhile was missed."""
+        self._gateway.changes.note_all()
         self._gateway.refusals.clear()
         if self._gateway.tokens is not None:
             self._gateway.tokens.doubt_all()

@@ -59,7 +59,7 @@ class WebSocket(Wire):
         window_bits: Of permessage-deflate, as agreed; 0 = not agreed.
     """
 
-    __slots__ = ("_bad", "_changes", "_mailbox", "companions", "credential", "session")
+    __slots__ = ("_bad", "_changes", "_mailbox", "as_of", "companions", "credential", "session")
 
     def __init__(
         self,
@@ -71,6 +71,9 @@ class WebSocket(Wire):
     ) -> None:
         super().__init__(gateway, transport, remote_address, window_bits)
         self.credential = credential
+        self.as_of = gateway.changes.count
+        """The newest change of anybody's rights when what let it in was judged."""
+
         self.session: Session | None = None
         self.companions: dict[bytes, Passenger] | None = None
         """Further agents, by uid; None = there never were any."""
