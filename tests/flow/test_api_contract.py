@@ -118,6 +118,10 @@ async def test_every_answer_is_what_the_document_says(running: Platform, eventua
             ("POST", "/enrolment-tokens", {"name": name, "issues": "bearer", "cidrs": ["10.0.0.0/8"], "max_uses": 2}),
             ("POST", "/enrolment-tokens", {"name": name, "ephemeral_seconds": 1}),
             ("GET", "/enrolment-tokens", None),
+            ("GET", "/packages?sort=-size&active=true", None),
+            ("GET", "/packages?platform=beos", None),
+            ("GET", "/packages/statistics", None),
+            ("POST", "/packages/uploads", {"name": "c", "version": "1", "platform": "linux", "arch": "any", "size": 1}),
             ("GET", "/users", None),
             ("GET", "/me", None),
             ("DELETE", config, None),
@@ -163,11 +167,14 @@ async def test_no_nonsense_makes_any_service_fail(running: Platform, eventually:
     api, failures, reached = running.api, [], set()
     async with running.websocket_agent() as agent:
         await eventually(lambda: api.agent(agent), within=10)
+        offer = {"name": f"nonsense-{seed}", "version": "1.0.0", "platform": "linux", "arch": "any", "size": 9}
+        upload = (await api.post("/packages/uploads", offer))["upload"]["id"]
         for number in range(ROUNDS):
             name = f"nonsense-{seed}-{number}"
             made = await api.ask("POST", "/configurations", json={"name": name, "raw_config": ONE_OF_EACH})
             assert made.status_code == 201, made.text
             real = {"name": name, "version": "1", "id": agent.id, "file": "index.css", "credential_id": "none"}
+            real["upload_id"] = upload
             for template, item in DOCUMENT["paths"].items():
                 for method, operation in item.items():
                     if operation["operationId"] in KEPT_OUT:

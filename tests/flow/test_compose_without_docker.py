@@ -21,6 +21,7 @@ from deployment.rooms import ROOT, SERVICES, image_environment, interpolated, pa
 
 from devstack.ports import accepts, free_port
 from devstack.processes import Process
+from devstack.s3 import S3Server
 from devstack.services import answers
 from tools.make_secrets import make
 from world.agents import WebSocketAgent
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from world.eventually import Eventually
 
 SECONDS = 60.0
-DOORS = {"opamp-gateway": 4320, "api-gateway": 8080}
+DOORS = {"opamp-gateway": 4320, "api-gateway": 8080, "package-service": 8090}
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -44,7 +45,7 @@ class Compose:
         self.services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
         self.secrets = folder / "run" / "secrets"
         self.postgres = postgres
-        self.ports = {"nats": free_port(), "nats-monitor": free_port(), "redis": free_port()}
+        self.ports = {"nats": free_port(), "nats-monitor": free_port(), "redis": free_port(), "minio": free_port()}
         self.ports |= {name: free_port() for name in DOORS}
         self.ops = {service: free_port() for service in SERVICES}
         self.processes: list[Process] = []
@@ -69,6 +70,11 @@ class Compose:
         prefix = package_of(room).upper()
         result = image_environment(room) | service["environment"]
         result = {key: interpolated(value).replace("/run/secrets", str(self.secrets)) for key, value in result.items()}
+        addresses = {"//minio:9000": "minio", "//package-service:8090": "package-service"}
+        for address, name_of in addresses.items():
+            result = {
+                key: value.replace(address, f"//127.0.0.1:{self.ports[name_of]}") for key, value in result.items()
+            }
         result[f"{prefix}_OPS_PORT"] = str(self.ops[room])
         if room in DOORS:
             assert result[f"{prefix}_PORT"] == str(DOORS[room])
@@ -76,7 +82,7 @@ class Compose:
         return result
 
     def start_servers(self) -> None:
-        """Start NATS with its file and Redis with its command, secrets beside them."""
+        """Start NATS with its file, Redis with its command and an object store, secrets beside them."""
         conf = self.folder / "etc" / "nats" / "nats.conf"
         conf.parent.mkdir(parents=True)
         text = (ROOT / "deploy" / "nats" / "nats.conf").read_text()
@@ -92,6 +98,12 @@ class Compose:
         command = [part.replace("/run/secrets", str(self.secrets)) for part in self.services["redis"]["command"]]
         command[0] = str(PROGRAMS / "redis-server")
         self._run("redis", [*command, "--port", str(self.ports["redis"])], self.ports["redis"])
+
+        # rclone stands in for MinIO: its program is no wheel.
+        user, password = ((self.secrets / f"minio_root_{name}").read_text() for name in ("user", "password"))
+        store = S3Server(self.folder / "minio", self.ports["minio"], password, access_key=user)
+        self.processes.append(store.process)
+        store.start()
 
     def _run(self, name: str, argv: list[str], port: int) -> None:
         log = self.folder / f"{name}.log"
@@ -185,3 +197,7 @@ async def test_platform_stands_as_the_compose_file_says(compose: Compose, eventu
             return [found["id"] for found in page["agents"]] == [agent.id]
 
         await eventually(listed, within=20)
+
+        offer = {"name": "collector", "version": "1.0.0", "platform": "linux", "arch": "amd64"}
+        made = await client.post("/api/v1/packages", data=offer, files={"file": ("x", b"\x7fELF and more")})
+        assert made.status_code == httpx.codes.CREATED, made.text

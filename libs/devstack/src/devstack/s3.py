@@ -20,7 +20,15 @@ REFUSED_STATUSES = frozenset((400, 403))
 class S3Server:
     """One server with its folder."""
 
-    def __init__(self, folder: Path, port: int, secret_key: str, *, log_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        secret_key: str,
+        *,
+        access_key: str = ACCESS_KEY,
+        log_path: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.port = port
         self.secret_key = secret_key
@@ -34,7 +42,7 @@ class S3Server:
             log_path=log_path or folder / "s3.log",
             ready=self.accepts,
             # In the environment, so that no list of processes shows it; quoted, because the variable is CSV.
-            env={**os.environ, "RCLONE_AUTH_KEY": f'"{ACCESS_KEY},{secret_key}"'},  # noqa: TID251  # it inherits the rest
+            env={**os.environ, "RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'},  # noqa: TID251  # it inherits the rest
             death_signal=15,
         )
 
