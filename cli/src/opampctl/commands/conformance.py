@@ -95,17 +95,13 @@ def conformance(
     as_server: Annotated[
         bool, typer.Option("--as-server", help="Be the server, and examine the agent that comes.")
     ] = False,
-    listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen as a server.")
-    ] = DEFAULT_LISTEN,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen as a server.")] = DEFAULT_LISTEN,
     tls_cert: Annotated[Path | None, typer.Option(exists=True, help="Certificate to listen with, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(exists=True, help="Its key, PEM.")] = None,
     agent_command: Annotated[
         str, typer.Option(metavar="CMD", help="Start the agent with this; {ws_url}, {http_url} or {url} stand in it.")
     ] = "",
-    agent_output: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write what the agent prints here.")
-    ] = None,
+    agent_output: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what the agent prints here.")] = None,
     good_config: Annotated[
         Path | None, typer.Option(exists=True, help="Configuration the agent takes; a Collector's by default.")
     ] = None,

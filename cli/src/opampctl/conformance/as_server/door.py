@@ -203,8 +203,8 @@ class Door:
             packed = await _body(reader, headers)
             refusal = self._knock(Transport.HTTP, method, path, headers, writer)
             if refusal is not None:
+                self._enter(Transport.HTTP, _plain(packed, headers), headers=headers, packed=packed, refused=True)
                 self.excused = True
-                self.trace.received(f"{method} {path}", packed)
                 self.trace.sent(f"HTTP {refusal.status}")
                 return _respond(writer, refusal)
             said = self._enter(Transport.HTTP, _plain(packed, headers), headers=headers, packed=packed)
@@ -316,6 +316,7 @@ class Door:
         text: bool = False,
         headers: dict[str, str] | None = None,
         packed: bytes = b"",
+        refused: bool = False,
     ) -> Said:
         log = self.log
         self._new_process(raw if transport is Transport.HTTP else raw[1:])
@@ -331,6 +332,7 @@ class Door:
             headers=headers or {},
             packed=packed,
             first=first,
+            refused=refused,
             excused=self.excused,
             overlapped=self._polling > 1,
             given_uid=self.given_uid,
@@ -339,7 +341,7 @@ class Door:
         )
         log.said.append(said)
         self.uid = said.message.instance_uid or self.uid
-        if "agent_description" in said.parts:
+        if "agent_description" in said.parts and not refused:
             self.excused = False
         self.trace.received("request body" if transport is Transport.HTTP else "binary message", raw)
         return said

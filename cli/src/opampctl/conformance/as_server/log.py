@@ -33,8 +33,8 @@ class Log:
         self._news.set()
 
     def since(self, mark: int) -> list[Said]:
-        """Return what was said from an index on, in this life."""
-        return [each for each in self.said[mark:] if each.life == self.life]
+        """Return what was said, and heard, from an index on, in this life."""
+        return [each for each in self.said[mark:] if each.life == self.life and not each.refused]
 
     async def until(self, look: Callable[[], T | None], seconds: float) -> T | None:
         """Wait until *look* finds something; what it finds, or None when time is up."""

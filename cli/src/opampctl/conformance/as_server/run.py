@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opampctl.conformance.as_server.agents import Agent, AgentAtLarge, CommandAgent
+from opampctl.conformance.as_server.authority import Authority
 from opampctl.conformance.as_server.scene import BAD_CONFIG, GOOD_CONFIG, LIMIT_BYTES
 from opampctl.conformance.as_server.suite import AgentSuite, Options, Progress
 
@@ -54,9 +55,9 @@ def listen_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def tls_context(certificate: Path | None, key: Path | None, authority: Authority) -> ssl.SSLContext | None:
     """
-    Make the server's side of TLS; None when there is to be none.
+    Make the server's side of TLS, which takes certificates of *authority*; None when there is to be none.
 
     Raises:
         WordsError: One file is missing, or they do not fit.
@@ -68,6 +69,8 @@ def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key)
+        context.load_verify_locations(cadata=authority.pem.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
     except (OSError, ssl.SSLError) as error:
         raise WordsError(f"{certificate} and {key} are no certificate and its key: {error}") from error
     return context
@@ -87,7 +90,8 @@ def examine(
         OSError: The address cannot be listened on.
     """
     host, port = listen_address(words.listen)
-    tls = tls_context(words.tls_cert, words.tls_key)
+    authority = Authority()
+    tls = tls_context(words.tls_cert, words.tls_key, authority)
     with contextlib.ExitStack() as stack:
         agent: Agent = AgentAtLarge()
         if words.agent_command:
@@ -100,6 +104,7 @@ def examine(
             host,
             port,
             tls,
+            authority=authority if tls is not None else None,
             name="localhost" if tls is not None and host.startswith("127.") else "",
             only=words.only,
             good_config=words.good_config.read_text(encoding="utf-8") if words.good_config else GOOD_CONFIG,

@@ -67,6 +67,9 @@ class Said:
     overlapped: bool = False
     """It was sent while another request was unanswered."""
 
+    refused: bool = False
+    """It was answered by an HTTP error before anybody read it."""
+
     given_uid: bytes = b""
     """The uid the server had given it last; empty = none."""
 

@@ -22,6 +22,7 @@ from opampctl.conformance.register import Row, read_rows
 from opampctl.conformance.verdict import Result, Verdict
 
 if TYPE_CHECKING:
+    from opampctl.conformance.as_server.authority import Authority
     from opampctl.conformance.as_server.catalogue import Review, Rule, Scenario
 
 CLIENT_ROWS = "as_server/client_rows.psv"
@@ -53,6 +54,9 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     tls: ssl.SSLContext | None = None
+    authority: Authority | None = None
+    """Whose certificates that context takes."""
+
     name: str = ""
     """Host name written in addresses, where it differs from the one listened on."""
 
@@ -106,6 +110,7 @@ class AgentSuite:
                 options.good_config,
                 options.bad_config,
                 options.limit_bytes,
+                options.authority,
             )
             for transport in options.agent.transports or (None,):
                 for each in self._chosen():
