@@ -98,15 +98,15 @@ def test_what_holds_for_every_agent_says_nothing_of_one() -> None:
 
 @pytest.mark.parametrize("closed", [{"expires_at": PAST}, {"max_uses": 1, "uses": 1}])
 def test_a_closed_token_knows_its_agents(closed: dict[str, Any]) -> None:
-    """By name exactly; without one while somebody is away; never to be remembered."""
+    """By name exactly, to be remembered; without one while somebody is away, not to be remembered."""
     named = replace(BY_TOKEN, uid=uid_of(1))
 
-    for shown, found in (
-        (named, token(**closed, enrolled=True)),
-        (BY_TOKEN, token(**closed, has_absentees=True)),
+    for shown, found, remembered in (
+        (named, token(**closed, enrolled=True), 30),
+        (BY_TOKEN, token(**closed, has_absentees=True), 0),
     ):
         verdict = judged(shown, found)
-        assert (verdict.refusal, verdict.needs_admission, verdict.cache_seconds) == ("", True, 0)
+        assert (verdict.refusal, verdict.needs_admission, verdict.cache_seconds) == ("", True, remembered)
         assert verdict.expires_at is None
     assert judged(named, token(**closed, has_absentees=True)).refusal
 
@@ -117,6 +117,17 @@ def test_verdicts_end_with_what_they_are_about() -> None:
     assert judged(BY_TOKEN, Found(credential=replace(OWN, expires_at=SOON))).cache_seconds == 7
     assert judged(BY_TOKEN, token()).cache_seconds == 30
     assert judged(BY_TOKEN, token(max_uses=3)).cache_seconds == 0, "the next knock may find it used up"
+
+
+@pytest.mark.parametrize("changes", [{"max_uses": 3}, {"max_uses": 3, "uses": 3}, {"max_uses": 3, "expires_at": SOON}])
+def test_a_token_is_remembered_for_whom_it_enrolled(changes: dict[str, Any]) -> None:
+    """Else its polling agents would be lost whenever agent-state is away; others are asked about each time."""
+    named = replace(BY_TOKEN, uid=uid_of(1))
+
+    known = judged(named, token(**changes, enrolled=True))
+
+    assert (known.refusal, known.needs_admission, known.cache_seconds, known.expires_at) == ("", True, 30, None)
+    assert judged(named, token(**changes)).cache_seconds == 0
 
 
 def test_an_own_credential_is_bound() -> None:

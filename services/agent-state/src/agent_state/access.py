@@ -179,7 +179,7 @@ class Access:
             metrics.DECISIONS.labels(REVOKED).inc()
         return ended
 
-    async def _heirs(self, connection: Db, identity: AgentIdentity) -> list[AgentIdentity]:
+    async def _heirs(self, connection: Db, identity: AgentIdentity) -> Sequence[AgentIdentity]:
         """Lock whoever came of an agent by being given another id."""
         found = []
         for uid in await self._succession.heirs(connection, identity):

@@ -151,7 +151,7 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
     return Verdict(
         tenant_id=token.tenant_id,
         credential_id=token.id,
-        expires_at=None if closed else token.expires_at,
+        expires_at=None if closed or (shown.uid and token.enrolled) else token.expires_at,
         needs_admission=(
             bool(closed)
             or token.rules.needs_admission
@@ -159,11 +159,25 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
             or found.approval == PENDING
             or found.has_guarded
         ),
-        # Whether a counted token still has a use left changes with every knock, and each is asked about anyway.
-        cache_seconds=0 if closed or token.rules.max_uses else _until(token.expires_at, now, cache_seconds),
+        cache_seconds=_memory_of(shown, token, now, cache_seconds),
         labels=token.rules.labels,
         approval=found.approval or (PENDING if token.rules.requires_approval else APPROVED),
     )
+
+
+def _memory_of(shown: Shown, token: StoredToken, now: datetime, cache_seconds: int) -> int:
+    """
+    Tell how long it may be remembered that a token lets in.
+
+    Whom it has enrolled it lets in whatever becomes of its uses and its time; that holds while agent-state is away.
+    For all others it changes with every knock whether a counted token has a use left, and who is absent from a closed
+    one.
+    """
+    if shown.uid and token.enrolled:
+        return cache_seconds
+    if token.rules.max_uses or closed_sentence(token, now):
+        return 0
+    return _until(token.expires_at, now, cache_seconds)
 
 
 def _refusal_of(shown: Shown, found: Found, token: StoredToken) -> str:
