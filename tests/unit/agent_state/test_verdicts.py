@@ -102,7 +102,7 @@ def test_a_closed_token_knows_its_agents(closed: dict[str, Any]) -> None:
     named = replace(BY_TOKEN, uid=uid_of(1))
 
     for shown, found, remembered in (
-        (named, token(**closed, enrolled=True), 30),
+        (named, token(**closed, enrolled=True, cidrs=("10.0.0.0/8",)), 30),
         (BY_TOKEN, token(**closed, has_absentees=True), 0),
     ):
         verdict = judged(shown, found)
@@ -127,7 +127,8 @@ def test_a_token_is_remembered_for_whom_it_enrolled(changes: dict[str, Any]) -> 
     known = judged(named, token(**changes, enrolled=True))
 
     assert (known.refusal, known.needs_admission, known.cache_seconds, known.expires_at) == ("", True, 30, None)
-    assert judged(named, token(**changes)).cache_seconds == 0
+    plain = judged(named, token(expires_at=SOON, enrolled=True))
+    assert (plain.cache_seconds, plain.expires_at) == (7, SOON), "remembered for all who show it"
 
 
 def test_an_own_credential_is_bound() -> None:

@@ -148,10 +148,16 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
     closed = closed_sentence(token, now)
     if closed and not (token.enrolled if shown.uid else token.has_absentees):
         return Verdict(closed, token.tenant_id, token.id)
+    # For whom it did not enrol it changes with every knock whether a use is left, or who is absent from a closed one.
+    remembered = 0 if closed or token.rules.max_uses else _until(token.expires_at, now, cache_seconds)
+    is_known = bool(shown.uid) and token.enrolled and token.rules.needs_admission
+    if is_known:
+        # It lets those in whatever becomes of its uses and its time, also while agent-state is away.
+        remembered = cache_seconds
     return Verdict(
         tenant_id=token.tenant_id,
         credential_id=token.id,
-        expires_at=None if closed or (shown.uid and token.enrolled) else token.expires_at,
+        expires_at=None if closed or is_known else token.expires_at,
         needs_admission=(
             bool(closed)
             or token.rules.needs_admission
@@ -159,25 +165,10 @@ def _judge_token(shown: Shown, found: Found, token: StoredToken, now: datetime, 
             or found.approval == PENDING
             or found.has_guarded
         ),
-        cache_seconds=_memory_of(shown, token, now, cache_seconds),
+        cache_seconds=remembered,
         labels=token.rules.labels,
         approval=found.approval or (PENDING if token.rules.requires_approval else APPROVED),
     )
-
-
-def _memory_of(shown: Shown, token: StoredToken, now: datetime, cache_seconds: int) -> int:
-    """
-    Tell how long it may be remembered that a token lets in.
-
-    Whom it has enrolled it lets in whatever becomes of its uses and its time; that holds while agent-state is away.
-    For all others it changes with every knock whether a counted token has a use left, and who is absent from a closed
-    one.
-    """
-    if shown.uid and token.enrolled:
-        return cache_seconds
-    if token.rules.max_uses or closed_sentence(token, now):
-        return 0
-    return _until(token.expires_at, now, cache_seconds)
 
 
 def _refusal_of(shown: Shown, found: Found, token: StoredToken) -> str:
