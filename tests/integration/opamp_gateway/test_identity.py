@@ -118,7 +118,7 @@ async def test_agents_with_certificates_are_let_in_over_tls(world: World, tmp_pa
                 url.replace("wss", "https"), content=full(OTHER).SerializeToString(), headers=PROTOBUF
             )
         assert (polled.status_code, other.status_code) == (200, 401)
-        assert other.text == "this credential belongs to another agent"
+        assert other.text == "This credential belongs to another agent."
         with pytest.raises((OSError, ConnectionClosed, InvalidHandshake)):
             async with connect(url, ssl=client_context(door, tmp_path, stranger)) as socket:
                 await say(socket, full())

@@ -76,12 +76,18 @@ async def test_plain_credential_asks_nobody() -> None:
     assert not transport.answers()[0].HasField("error_response")
 
 
-async def test_credential_of_another_agent_ends_the_connection() -> None:
-    """BadRequest with the sentence, Close 1008, and no session."""
+@pytest.mark.parametrize("asked", [True, False])
+async def test_credential_of_another_agent_ends_the_connection(*, asked: bool) -> None:
+    """BadRequest with the sentence, Close 1008, and no session; where agent-state is asked it said so."""
     lab = Lab()
+    state = State(lab, Unauthenticated(OTHER_AGENT))
+    if not asked:
+        lab.gateway.admit = None
     socket, transport = lab.open(BOUND)
 
     socket.data_received(said(full(OTHER)))
+    await lab.idle()
+    assert [request.renamed_elsewhere for request in state.asked] == [True] * asked
 
     *_, (_, words), (opcode, payload) = transport.frames()
     told = opamp.ServerToAgent.FromString(words[1:])
@@ -100,8 +106,70 @@ async def test_agent_that_got_its_uid_here_keeps_its_credential() -> None:
     socket.data_received(said(full(OTHER)))
     await lab.idle()
 
-    assert [request.instance_uid for request in state.asked] == [OTHER]
+    assert [(request.instance_uid, request.renamed_elsewhere) for request in state.asked] == [(OTHER, False)]
     assert lab.gateway.connections.get("default", OTHER) is socket
+
+
+async def test_agent_that_got_its_uid_elsewhere_keeps_its_credential() -> None:
+    """From another gateway, or from this one before it was started anew: agent-state knows of it."""
+    lab = Lab()
+    state = State(lab, identity.AdmitAgentReply(approval="approved", labels={"group": "edge"}))
+    socket, transport = lab.open(BOUND)
+
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+    lab.number()
+
+    assert [(request.renamed_elsewhere, request.capabilities > 0) for request in state.asked] == [
+        (True, False),
+        (False, True),
+    ]
+    assert lab.gateway.connections.get("default", OTHER) is socket
+    assert not transport.answers()[0].HasField("error_response")
+    assert dict(connected(lab).labels) == {"group": "edge"}
+
+
+async def test_nobody_is_pinged_for_the_credential_of_another_agent() -> None:
+    """The agent whose uid it claims is not made to show that it lives before agent-state has said no."""
+    lab = Lab()
+    holder, held = lab.open(Credential("default", "t-1"))
+    holder.data_received(said(full(OTHER)))
+    held.take()
+    State(lab, Unauthenticated(OTHER_AGENT))
+    socket, _ = lab.open(BOUND)
+
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+
+    assert socket.gone
+    assert held.written == b""
+    assert lab.gateway.connections.get("default", OTHER) is holder
+
+
+async def test_credential_of_another_agent_is_not_asked_about_with_every_connection() -> None:
+    """Told the same for a while without a question or a record; while nobody can say it waits, and is not refused."""
+    lab = Lab()
+    state = State(lab, Unavailable("away"))
+    socket, transport = lab.open(BOUND)
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+    assert transport.answers()[0].error_response.type == opamp.ServerErrorResponseType_Unavailable
+    assert not socket.gone
+
+    state.answer = Unauthenticated(OTHER_AGENT)
+    for _ in range(3):
+        socket, transport = lab.open(BOUND)
+        socket.data_received(said(full(OTHER)))
+        await lab.idle()
+        assert transport.answers()[0].error_response.error_message == OTHER_AGENT
+        assert socket.gone
+    assert len(state.asked) == 2
+
+    await lab.clock.advance(11)
+    socket, _ = lab.open(BOUND)
+    socket.data_received(said(full(OTHER)))
+    await lab.idle()
+    assert len(state.asked) == 3
 
 
 async def test_admission_is_asked_with_the_first_message() -> None:

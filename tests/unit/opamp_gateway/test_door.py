@@ -9,10 +9,11 @@ from ipaddress import ip_network
 
 import pytest
 from gatewaylab.fakes import Lab
-from gatewaylab.speech import UID, full, said
+from gatewaylab.speech import OTHER, UID, full, said
 from gatewaylab.transport import FakeTransport
 
 from contracts.ids import format_uid
+from fleet.api.v1.identity_pb2 import AdmitAgentReply, AdmitAgentRequest
 from opamp_gateway.credentials import Credential, Proof
 from opamp_gateway.door import Door
 from opamp_gateway.errands import Errands
@@ -242,6 +243,34 @@ async def test_no_token_is_refused_at_once() -> None:
 
     assert transport.written.startswith(b"HTTP/1.1 401 ")
     assert b"WWW-Authenticate: Bearer" in transport.written
+
+
+async def test_agent_with_a_credential_of_another_is_refused_at_the_door_once_that_is_known() -> None:
+    """401 slows it down, a closed socket does not; the credential's own agent comes in."""
+    tokens = Tokens()
+    tokens.verdict = Verdict(Credential("acme", "k-1", bound_uid=UID), cache_seconds=60)
+    tokens.open.set()
+    lab = Lab(tokens=tokens.desk)
+    statuses = []
+    for uid in (OTHER, OTHER, UID):
+        door, transport = knock(lab)
+        door.data_received(with_headers(Authorization="Bearer oet_1_x", OpAMP_Instance_UID=format_uid(uid)))
+        await lab.idle()
+        statuses.append(transport.take()[9:12])
+        lab.gateway.admit = refuse
+        lab.gateway.refusals.note("k-1", OTHER, "another agent's", lab.gateway.now())
+
+    assert statuses == [b"401", b"401", b"101"]
+    await lab.clock.advance(11)
+    door, transport = knock(lab)
+    door.data_received(with_headers(Authorization="Bearer oet_1_x", OpAMP_Instance_UID=format_uid(OTHER)))
+    await lab.idle()
+    assert isinstance(transport.protocol, WebSocket)
+
+
+async def refuse(_: AdmitAgentRequest) -> AdmitAgentReply:
+    """Let nobody in."""
+    raise Unauthenticated("another agent's")
 
 
 async def test_peer_is_not_read_while_its_token_is_checked() -> None:

@@ -32,7 +32,7 @@ from opamp_gateway.poll import Poll
 from opamp_gateway.polling import MEDIA_TYPE, Polling
 from opamp_gateway.session import HTTP, Memory, Session, Step
 from opamp_gateway.shelf import Verdict
-from servicekit.errors import Invalid, Unavailable
+from servicekit.errors import Invalid, Unauthenticated, Unavailable
 from world.eventually import wait_until
 
 
@@ -609,6 +609,56 @@ async def test_body_names_whom_the_credential_is_compared_with() -> None:
 
         assert (mine[0], other[0]) == (200, 401)
         assert other[2] == b"this credential belongs to another agent"
+
+
+async def test_agent_renamed_elsewhere_is_polled_for_by_its_old_credential() -> None:
+    """agent-state knows which uid it had; of one that it does not know it says no, and nobody waits for a no."""
+    lab = Lab()
+    knowing(lab, Credential("default", "own", bound_uid=UID))
+    known = {OTHER}
+    asked: list[identity.AdmitAgentRequest] = []
+
+    async def admit(request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        asked.append(request)
+        if request.instance_uid not in known:
+            raise Unauthenticated("another agent's")
+        return identity.AdmitAgentReply(approval="approved")
+
+    lab.gateway.admit = admit
+    async with client(lab) as agent:
+        for number in range(2):
+            heir = await agent.post(full(OTHER, sequence_num=number).SerializeToString(), Authorization="Bearer own")
+            assert heir[0] == 200
+        for _ in range(2):
+            stranger = await agent.post(full(b"s" * 16).SerializeToString(), Authorization="Bearer own")
+            assert (stranger[0], stranger[2]) == (401, b"another agent's")
+
+        assert [request.renamed_elsewhere for request in asked] == [True, False, True]
+        anew = full(OTHER)
+        anew.instance_uid = b"n" * 16
+        anew.flags = opamp.AgentToServerFlags_RequestInstanceUid
+        assert (await agent.post(anew.SerializeToString(), Authorization="Bearer own"))[0] == 401
+
+
+async def test_poll_that_a_change_has_overtaken_is_asked_about() -> None:
+    """The verdict was good when the head was read; the agent was revoked before its body was."""
+    lab = Lab()
+    asked: list[bytes] = []
+
+    async def admit(request: identity.AdmitAgentRequest) -> identity.AdmitAgentReply:
+        asked.append(request.instance_uid)
+        raise Unauthenticated("this agent was revoked")
+
+    async def authenticate(proofs: Sequence[Proof]) -> list[Verdict]:
+        lab.gateway.changes.note("default", [UID])
+        return [Verdict(Credential("default", "t-1"), cache_seconds=60)] * len(proofs)
+
+    lab.gateway.admit = admit
+    lab.gateway.tokens = IdentityDesk(authenticate, lab.clock, good_seconds=60, bad_seconds=5)
+    async with client(lab) as agent:
+        status, _, text = await agent.post(full().SerializeToString(), Authorization="Bearer x")
+
+    assert (status, text, asked) == (401, b"this agent was revoked", [UID])
 
 
 async def test_bodies_under_way_share_one_budget() -> None:

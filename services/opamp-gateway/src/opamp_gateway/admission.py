@@ -19,7 +19,7 @@ from opamp_gateway import metrics
 from opamp_gateway.credentials import APPROVED, BARRED
 from opamp_gateway.head import address_of
 from opamp_gateway.offers import CONNECTION_SETTINGS, Offering, fitting
-from servicekit.errors import ServiceError, Unauthenticated, Unavailable
+from servicekit.errors import Kind, ServiceError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from opamp.v1 import opamp_pb2 as opamp
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 OTHER_AGENT = "this credential belongs to another agent"
+
+NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
+"""Kinds of error that mean no, and not: later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,12 @@ def by_credential(credential: Credential) -> Admitted:
 
 
 def is_foreign(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
-    """Say whether *credential* belongs to another agent than *uid*; one that was given *uid* here is the same."""
+    """
+    Say whether *credential* belongs to another agent than *uid*, as far as is known here.
+
+    One that was given *uid* here is the same. Whether one was given it elsewhere, or before this process began,
+    agent-state knows: see `vouch`.
+    """
     bound = credential.bound_uid
     return bool(bound) and bound not in (uid, gateway.renamed.first_of(uid))
 
@@ -123,15 +131,16 @@ async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: op
     """
     if gateway.admit is None:
         raise Unavailable("agents cannot be admitted just now", retry_after_seconds=30)
-    credential = knocker.credential
+    credential, uid = knocker.credential, message.instance_uid
     request = identity_pb2.AdmitAgentRequest(
         tenant_id=credential.tenant_id,
         credential_id=credential.credential_id,
-        instance_uid=message.instance_uid,
+        instance_uid=uid,
         remote_ip=address_of(knocker.remote_address),
         capabilities=message.capabilities or capabilities,
         transport=facts_pb2.Transport.Name(facts_pb2.Transport.ValueType(knocker.transport_kind)),
         last_connection_settings_hash=message.connection_settings_status.last_connection_settings_hash,
+        renamed_elsewhere=is_foreign(gateway, credential, uid),
     )
     if message.HasField("agent_description"):
         request.description.CopyFrom(message.agent_description)
@@ -151,6 +160,41 @@ async def ask(gateway: Gateway, knocker: Knocker, capabilities: int, message: op
         settings = Offering(CONNECTION_SETTINGS, reply.connection_settings_hash, content, "")
     labels = tuple(sorted(reply.labels.items())) or credential.labels
     return Admitted(labels, withheld, settings)
+
+
+async def vouch(gateway: Gateway, knocker: Knocker, message: opamp.AgentToServer) -> None:
+    """
+    Let agent-state say whether a credential that names another agent belongs to this one under the id it had before.
+
+    A yes is remembered; a no, too, for a little while: the agent is told so again without a question and a record.
+
+    Raises:
+        ServiceError: Unauthenticated when it is another agent's, or may not stay; Unavailable when nobody can say.
+    """
+    credential, uid = knocker.credential, message.instance_uid
+    sentence = gateway.refusals.of(credential.credential_id, uid, gateway.now())
+    if sentence:
+        metrics.REFUSED.labels("binding").inc()
+        raise Unauthenticated(sentence)
+    try:
+        if gateway.admit is None:
+            raise Unauthenticated(OTHER_AGENT)
+        # What it can do is left out: nothing is to be offered with this answer.
+        _ = await ask(gateway, knocker, 0, type(message)(instance_uid=uid))
+    except ServiceError as error:
+        if error.kind not in NO:
+            raise
+        audit_foreign(credential, uid, knocker.remote_address)
+        gateway.refusals.note(credential.credential_id, uid, error.public, gateway.now())
+        raise Unauthenticated(error.public) from error
+    gateway.renamed.note(credential.bound_uid, uid)
+
+
+def is_known_foreign(gateway: Gateway, credential: Credential, uid: bytes) -> bool:
+    """Say whether agent-state need not be asked whether *credential* is another agent's than *uid*."""
+    if not uid or not is_foreign(gateway, credential, uid):
+        return False
+    return gateway.admit is None or bool(gateway.refusals.of(credential.credential_id, uid, gateway.now()))
 
 
 def audit_foreign(credential: Credential, uid: bytes, remote_address: str) -> None:

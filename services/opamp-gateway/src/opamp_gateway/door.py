@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import structlog
 
 from contracts.ids import format_uid, parse_uid
+from opamp_gateway import admission, metrics
 from opamp_gateway import head as heads
-from opamp_gateway import metrics
 from opamp_gateway.certificates import BadCertificate
 from opamp_gateway.credentials import OPEN, proof_of
 from opamp_gateway.deflate import negotiate
@@ -48,6 +48,9 @@ class _Knock(NamedTuple):
 
     peer: str
     extensions: str
+    uid: bytes
+    """The agent it names; empty = none that can be read."""
+
     as_of: int
     """The newest change of anybody's rights before it was asked who this is."""
 
@@ -140,9 +143,9 @@ class Door:
             extra = {"Sec-WebSocket-Version": "13"} if error.status == 426 else {}  # noqa: PLR2004 - Upgrade Required
             self._refuse(error.status, error.reason, extra, gate="upgrade")
             return
-        extensions = head.headers.get("sec-websocket-extensions", "")
-        knock = _Knock(accept, end, self._peer(head), extensions, gateway.changes.count)
         uid = _stated_uid(head)
+        extensions = head.headers.get("sec-websocket-extensions", "")
+        knock = _Knock(accept, end, self._peer(head), extensions, uid, gateway.changes.count)
         who = (format_uid(uid) if uid else "") or knock.peer.rpartition(":")[0] or knock.peer
         refused = gateway.admission.ask(who, len(gateway.sockets), gateway.now(), gateway.chance())
         if refused is not None:
@@ -190,6 +193,10 @@ class Door:
     def _let_in(self, knock: _Knock, who: str, credential: Credential) -> None:
         gateway, transport = self._gateway, self._transport
         if transport is None or transport.is_closing():
+            return
+        if credential.bound_uid and admission.is_known_foreign(gateway, credential, knock.uid):
+            # A refused upgrade slows the agent down, a closed socket does not.
+            self._refuse(401, admission.OTHER_AGENT, _BEARER, gate="binding")
             return
         gateway.doors.pop(self, None)
         gateway.admission.remember(who)

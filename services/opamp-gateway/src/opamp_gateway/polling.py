@@ -201,14 +201,16 @@ class Polling:
         known = tokens.known(proof)
         return await tokens.ask(proof) if known is None and proof.instance_uid else known
 
-    async def _authenticate(self, proof: Proof | None, credential: Credential | None, uid: bytes) -> Credential:
+    async def _authenticate(
+        self, caller: _Caller, credential: Credential | None, message: opamp.AgentToServer
+    ) -> Credential:
         """
-        Decide who may speak for *uid*, now that the body has named it.
+        Decide who may speak for an agent, now that the body has named it.
 
         Raises:
             Unauthenticated: Not whoever this is.
         """
-        gateway = self._gateway
+        gateway, proof, uid = self._gateway, caller.proof, message.instance_uid
         if gateway.tokens is None or proof is None:
             return OPEN
         named = gateway.renamed.first_of(uid)
@@ -216,7 +218,10 @@ class Polling:
             proof = proof.naming(named)
             credential = gateway.tokens.known(proof) or await gateway.tokens.ask(proof)
         if admission.is_foreign(gateway, credential, uid):
-            raise Unauthenticated(admission.OTHER_AGENT)
+            if wants_uid(message):
+                # It does not even claim to be one that is known.
+                raise Unauthenticated(admission.OTHER_AGENT)
+            await admission.vouch(gateway, admission.Known(credential, caller.peer, HTTP), message)
         return credential
 
     async def _body(self, request: BaseRequest) -> bytes | web.Response:
@@ -268,7 +273,7 @@ class Polling:
         # The body decides whose message it is: the header is for those who route by it.
         uid = message.instance_uid
         try:
-            credential = await self._authenticate(proof, credential, uid)
+            credential = await self._authenticate(caller, credential, message)
         except Unauthenticated as error:
             log.warning("poll_refused", agent_uid=format_uid(uid), peer=caller.peer, reason=error.public)
             raise

@@ -19,7 +19,7 @@ from opamp_gateway.entries import may_adopt
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
 from opamp_gateway.registry import ask
 from opamp_gateway.session import HTTP, WEBSOCKET, Memory, Session
-from servicekit.errors import Kind, ServiceError, Unavailable
+from servicekit.errors import ServiceError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,6 @@ _LOOKS_AT_HELD = 3
 
 _ASKED = 2
 """How often agent-state is asked about one first message: its answer may have been overtaken by a change."""
-
-_NO = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT)
-"""Kinds of error that mean no, and not: later."""
 
 
 class Newcomer(Protocol):
@@ -100,8 +97,9 @@ def welcome(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) 
     """Handle a first message; the newcomer is told sooner or later, unless it is gone by then."""
     credential, uid = newcomer.credential, message.instance_uid
     if admission.is_foreign(gateway, credential, uid):
-        admission.audit_foreign(credential, uid, newcomer.remote_address)
-        newcomer.refused(uid, admission.OTHER_AGENT)
+        # Before anybody is pinged for it: the agent of that name has nothing to do with this.
+        if not gateway.errands.run(_vouch(gateway, newcomer, message), "vouch"):
+            newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, "busy", 30.0))
         return
     other = gateway.connections.get(credential.tenant_id, uid)
     if other is not None and other is not newcomer.holder:
@@ -109,6 +107,25 @@ def welcome(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) 
             newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, "busy", 30.0))
         return
     _look_up(gateway, newcomer, message)
+
+
+async def _vouch(gateway: Gateway, newcomer: Newcomer, message: opamp.AgentToServer) -> None:
+    """Find out whether the credential is this agent's under the id it had before."""
+    uid = message.instance_uid
+    with _sending_off(newcomer, uid):
+        try:
+            await admission.vouch(gateway, newcomer, message)
+        except ServiceError as error:
+            if newcomer.gone:
+                return
+            if error.kind in admission.NO:
+                newcomer.refused(uid, error.public)
+            else:
+                text = "agents cannot be admitted just now"
+                newcomer.put_off(answers.error(uid, answers.UNAVAILABLE, text, 30.0))
+            return
+        if not newcomer.gone:
+            welcome(gateway, newcomer, message)
 
 
 async def _contest(gateway: Gateway, newcomer: Newcomer, other: Holder, message: opamp.AgentToServer) -> None:
@@ -254,7 +271,7 @@ async def _ask(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: op
         except ServiceError as error:
             if newcomer.gone:
                 return
-            if error.kind in _NO:
+            if error.kind in admission.NO:
                 if gateway.tokens is not None:
                     # The door asks anew: a refused upgrade slows the agent down, a closed socket does not.
                     gateway.tokens.doubt(credential.credential_id)
