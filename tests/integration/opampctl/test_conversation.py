@@ -38,6 +38,7 @@ async def test_configuration_is_applied_and_reported(transport: Transport) -> No
             assert body == b"receivers: {}"
             assert "refused the configuration" in server.statuses(bad.uid)[-1].error_message
             assert bad.applied_hash == b""
+            await eventually(lambda: fleet.snapshot().applied == 2, within=5)
             snapshot = fleet.snapshot()
             assert (snapshot.applied, snapshot.failed) == (2, 1)
             assert snapshot.configs == {config_hash.hex(): 2}
@@ -220,7 +221,8 @@ async def test_custom_messages_come_back(transport: Transport) -> None:
             uid = fleet.agents[0].uid
             await eventually(lambda: server.of(uid), within=5)
             ask = opamp.CustomMessage(capability="com.example.echo", type="ask", data=b"hi")
-            server.replies[uid] = opamp.ServerToAgent(custom_message=ask)
+            known = opamp.CustomCapabilities(capabilities=[ask.capability])
+            server.replies[uid] = opamp.ServerToAgent(custom_message=ask, custom_capabilities=known)
             fleet.report(0)
 
             await eventually(lambda: any(m.HasField("custom_message") for m in server.of(uid)), within=5)

@@ -186,6 +186,17 @@ def test_new_identity_is_used_from_then_on() -> None:
     assert agent.uid_text == "00000000-0000-0000-0000-000000000000"
 
 
+def test_error_of_an_unknown_type_is_endured() -> None:
+    """A newer server may have types nobody knows yet (C-285)."""
+    agent = make_agent()
+    said(agent)
+    error = opamp.ServerToAgent()
+    error.error_response.type = 77  # type: ignore[assignment]  # open enum
+
+    assert hear(agent, error) is None
+    assert not agent.has_news
+
+
 def test_overload_is_waited_out_and_said_again() -> None:
     """Unavailable asks for a pause as long as the server says; what was lost is news again."""
     agent = make_agent()

@@ -51,6 +51,11 @@ def hear(agent: SimulatedAgent, message: opamp.ServerToAgent) -> Reaction | None
     return agent.receive(message.SerializeToString(), at=1.0, monotonic=2.0)
 
 
+def announcement(*names: str) -> opamp.ServerToAgent:
+    """Announce custom capabilities of the server."""
+    return opamp.ServerToAgent(custom_capabilities=opamp.CustomCapabilities(capabilities=names))
+
+
 def test_a_plain_agent_has_none_of_it() -> None:
     """No object, no bit, and offers are passed over."""
     agent = make_agent()
@@ -128,6 +133,7 @@ def test_messages_of_its_capability_come_back_one_by_one() -> None:
     """OpAMP has room for one per message; those of other capabilities are ignored (C-124)."""
     agent = make_agent(custom_capabilities=(ECHO,))
     assert list(said(agent).custom_capabilities.capabilities) == [ECHO]
+    hear(agent, announcement(ECHO))
     for data in (b"1", b"2"):
         hear(agent, opamp.ServerToAgent(custom_message=opamp.CustomMessage(capability=ECHO, type="t", data=data)))
     hear(agent, opamp.ServerToAgent(custom_message=opamp.CustomMessage(capability="other")))
@@ -141,10 +147,28 @@ def test_messages_of_its_capability_come_back_one_by_one() -> None:
     assert not agent.has_news
 
 
+def test_server_that_announces_nothing_is_sent_no_custom_message() -> None:
+    """Neither before it announced the capability, nor after a newer list of its dropped it (C-232, C-231)."""
+    agent = make_agent(custom_capabilities=(ECHO,))
+    said(agent)
+    question = opamp.ServerToAgent(custom_message=opamp.CustomMessage(capability=ECHO))
+    hear(agent, question)
+    assert not agent.has_news
+
+    hear(agent, announcement(ECHO))
+    hear(agent, announcement("other"))
+    hear(agent, question)
+
+    assert not agent.has_news
+    assert agent.extras is not None
+    assert agent.extras.heard == 2
+
+
 def test_a_flood_is_answered_in_part() -> None:
     """An agent that cannot speak does not gather for ever."""
     agent = make_agent(custom_capabilities=(ECHO,))
     said(agent)
+    hear(agent, announcement(ECHO))
     for _ in range(MAX_ECHOES + 10):
         hear(agent, opamp.ServerToAgent(custom_message=opamp.CustomMessage(capability=ECHO)))
 

@@ -317,7 +317,9 @@ class SimulatedAgent:
         return (reaction or Reaction())._replace(reconnect=True) if reconnect else reaction
 
     def _on_error(self, error: opamp.ServerErrorResponse) -> Reaction | None:
-        kind = opamp.ServerErrorResponseType.Name(error.type).removeprefix("ServerErrorResponseType_").lower()
+        known = error.type in opamp.ServerErrorResponseType.values()  # a newer server may have others
+        name = opamp.ServerErrorResponseType.Name(error.type) if known else "other"
+        kind = name.removeprefix("ServerErrorResponseType_").lower()
         self._statistics.errors[f"server_{kind}"] += 1
         if error.type != opamp.ServerErrorResponseType_Unavailable:
             return None

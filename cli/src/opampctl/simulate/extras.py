@@ -86,6 +86,7 @@ class Extras:
     """
 
     __slots__ = (
+        "_announced",
         "_details",
         "_echoes",
         "_key",
@@ -102,6 +103,7 @@ class Extras:
         self._options = options
         self._path = Path(options.state_folder) / f"agent-{index}.json" if options.state_folder else None
         self.slots = Slots(self._remembered() or first_terms(options), self._keep)
+        self._announced: frozenset[str] = frozenset()
         self._echoes: list[opamp.CustomMessage] = []
         self._details = False
         self._request = b""
@@ -165,6 +167,8 @@ class Extras:
         self.slots.answered()
         if message.flags & opamp.ServerToAgentFlags_ReportAvailableComponents and self._options.components:
             self._details = True
+        if message.HasField("custom_capabilities"):
+            self._announced = frozenset(message.custom_capabilities.capabilities)  # a newer list replaces the older
         if message.HasField("custom_message"):
             self._on_custom_message(message.custom_message)
         takes_requests = capabilities & opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
@@ -179,6 +183,8 @@ class Extras:
         if message.capability not in self._options.custom_capabilities:
             return  # C-124: a message of a capability we did not announce is ignored
         self.heard += 1
+        if message.capability not in self._announced:
+            return  # C-232: a server that did not announce it is sent nothing of it
         if len(self._echoes) < MAX_ECHOES:
             self._echoes.append(message)
 
