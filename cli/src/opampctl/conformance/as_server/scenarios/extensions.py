@@ -49,7 +49,7 @@ async def restart(scene: Scene) -> None:
     """A restart command is done and nothing beside it; without the capability it is passed over."""
     met = await scene.meet()
     await scene.full_report()
-    meeting, meetings, began = scene.meeting, len(scene.log.meetings), met.message.health.start_time_unix_nano
+    meeting, began = scene.meeting, met.message.health.start_time_unix_nano
     offered = configuration.good(scene)
     order = opamp.ServerToAgent(remote_config=offered)
     order.command.SetInParent()
@@ -66,7 +66,8 @@ async def restart(scene: Scene) -> None:
     def restarted() -> bool:
         said = scene.log.since(mark)
         started = any(each.message.health.start_time_unix_nano > began for each in said if "health" in each.parts)
-        return scene.log.life > life or len(scene.log.meetings) > meetings or started
+        again = meeting is not None and any(each.line != meeting.number for each in said)
+        return scene.log.life > life or again or started
 
     done = await scene.log.until(restarted, scene.patience.effect)
     scene.judge("C-226 C-228", done, "nothing restarts")
