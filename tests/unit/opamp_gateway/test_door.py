@@ -122,6 +122,13 @@ async def test_bad_knock_is_refused_and_closed(data: bytes, status: int) -> None
     assert transport.closed
 
 
+async def test_peer_that_says_no_more_is_closed() -> None:
+    """The transport asks, TLS or not, also while a token is checked."""
+    door, _ = knock(Lab())
+
+    assert door.eof_received() is False
+
+
 async def test_crowd_is_told_when_to_come_back() -> None:
     """503 with Retry-After."""
     lab = Lab(max_connections=0)

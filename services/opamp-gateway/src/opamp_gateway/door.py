@@ -85,6 +85,10 @@ class Door:
         self._gateway.doors.pop(self, None)
         self._transport = None
 
+    def eof_received(self) -> bool:
+        """Let a peer that says no more be closed."""
+        return False
+
     def data_received(self, data: bytes) -> None:
         """Gather the head; with its last byte it is decided where this goes."""
         if self._busy:
