@@ -142,8 +142,8 @@ async def test_certificate_forwarded_by_a_trusted_proxy_counts(world: World) -> 
     forwarded = {"X-Client-Cert": quote(pem(agent))}
     settings = {"CLIENT_CERTIFICATE_HEADER": "X-Client-Cert"}
     async with (
-        world.gateway(**settings, TRUSTED_PROXIES="127.0.0.0/8") as believing,
-        world.gateway(**settings, TRUSTED_PROXIES="10.0.0.0/8") as other,
+        world.gateway(**settings, CERTIFICATE_PROXIES="127.0.0.0/8") as believing,
+        world.gateway(**settings, CERTIFICATE_PROXIES="10.0.0.0/8", TRUSTED_PROXIES="127.0.0.0/8") as other,
         httpx.AsyncClient() as http,
     ):
         body = full().SerializeToString()

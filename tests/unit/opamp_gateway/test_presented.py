@@ -17,7 +17,11 @@ from opamp_gateway.presented import certificate_of
 from servicekit.clock import SystemClock
 
 AUTHORITY = Authority()
-LIMITS = Limits(trusted_proxies=(ip_network("10.0.0.0/8"),), certificate_header="client-cert")
+LIMITS = Limits(
+    trusted_proxies=(ip_network("172.16.0.0/12"),),
+    certificate_proxies=(ip_network("10.0.0.0/8"),),
+    certificate_header="client-cert",
+)
 
 
 def lab() -> Lab:
@@ -43,8 +47,9 @@ async def test_trusted_proxy_forwards_a_certificate() -> None:
 
 
 async def test_header_of_anybody_else_is_ignored() -> None:
-    """Whoever can reach the door directly must not name itself."""
-    assert certificate_of(lab().gateway, FakeTransport(), header(), "192.0.2.1") is None
+    """Whoever can reach the door directly must not name itself, nor by a proxy that forwards addresses only."""
+    for address in ("192.0.2.1", "172.16.0.1"):
+        assert certificate_of(lab().gateway, FakeTransport(), header(), address) is None
 
 
 async def test_proxy_may_forward_none() -> None:

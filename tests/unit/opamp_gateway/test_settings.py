@@ -111,7 +111,12 @@ def test_outside_authority_is_read(tmp_path: Path) -> None:
 
 def test_forwarded_certificates_need_a_proxy_to_trust() -> None:
     """A header anybody may send proves nothing."""
-    with pytest.raises(ConfigurationRefused, match="TRUSTED_PROXIES"):
-        settings(CLIENT_CERTIFICATE_HEADER="X-Client-Cert").limits()
-    limits = settings(CLIENT_CERTIFICATE_HEADER="X-Client-Cert", TRUSTED_PROXIES="10.0.0.0/8").limits()
+    header = {"CLIENT_CERTIFICATE_HEADER": "X-Client-Cert"}
+    for given in (header, {**header, "TRUSTED_PROXIES": "10.0.0.0/8"}, {"CERTIFICATE_PROXIES": "10.0.0.0/8"}):
+        with pytest.raises(ConfigurationRefused, match="CERTIFICATE_PROXIES"):
+            settings(**given).limits()
+    with pytest.raises(ConfigurationRefused, match="CERTIFICATE_PROXIES"):
+        settings(**header, CERTIFICATE_PROXIES="x").limits()
+    limits = settings(**header, CERTIFICATE_PROXIES="10.0.0.0/8").limits()
     assert limits.certificate_header == "x-client-cert"
+    assert (limits.certificate_proxies, limits.trusted_proxies) == ((ip_network("10.0.0.0/8"),), ())

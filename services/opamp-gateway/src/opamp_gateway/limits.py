@@ -40,6 +40,7 @@ class Limits:
     poll_silence_seconds: float = 60.0
     content_seconds: float = 0.5
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    certificate_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     certificate_header: str = ""
 
     def outgoing(self, transport: int) -> int:

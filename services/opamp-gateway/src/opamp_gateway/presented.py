@@ -23,8 +23,8 @@ def certificate_of(
     """
     Find the certificate and check it; None = none is shown.
 
-    From a trusted proxy only its header counts: the certificate of that connection is the proxy's own. From
-    anybody else the header is ignored.
+    From a proxy that forwards certificates only its header counts: the certificate of that connection is the proxy's
+    own. From anybody else the header is ignored.
 
     Args:
         gateway: Knows whom to believe.
@@ -39,7 +39,7 @@ def certificate_of(
         BadCertificate: It proves nothing; the text says why.
     """
     name = gateway.limits.certificate_header
-    if name and is_in(address, gateway.limits.trusted_proxies):
+    if name and is_in(address, gateway.limits.certificate_proxies):
         forwarded = headers.get(name, "").strip()
         return gateway.trust.check(der_of(forwarded), gateway.clock.now()) if forwarded else None
     engine = transport.get_extra_info("ssl_object") if transport is not None else None

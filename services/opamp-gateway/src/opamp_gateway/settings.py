@@ -130,9 +130,17 @@ class Settings(ServiceSettings):
         str,
         Field(
             pattern="^[A-Za-z0-9-]*$",
-            description="Header in which a trusted proxy forwards the client certificate; from others it is ignored.",
+            description="Header in which a proxy forwards the client certificate; it must set or remove the header "
+            "in every request. Whoever can write it is any agent it likes.",
         ),
     ] = ""
+    certificate_proxies: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Networks of the proxies whose CLIENT_CERTIFICATE_HEADER is believed, separated by commas; "
+            "from others it is ignored. Name nothing but those proxies."
+        ),
+    ] = ()
 
     max_connections: Annotated[int, Field(ge=1, description="Most agents this process takes in.")] = 20_000
     connects_per_second: Annotated[float, Field(gt=0, description="Connects let in per second.")] = 2_000.0
@@ -186,21 +194,19 @@ class Settings(ServiceSettings):
         Pick what one peer may do.
 
         Raises:
-            ConfigurationRefused: A trusted proxy is no network.
+            ConfigurationRefused: A proxy is no network, or only half is said of forwarded certificates.
         """
-        names = Limits.__dataclass_fields__.keys() - {"trusted_proxies", "content_seconds", "certificate_header"}
-        try:
-            proxies = tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
-        except ValueError as error:
-            raise ConfigurationRefused(f"{PREFIX}TRUSTED_PROXIES: {error}") from error
-        if self.client_certificate_header and not proxies:
+        made_here = {"trusted_proxies", "certificate_proxies", "content_seconds", "certificate_header"}
+        names = Limits.__dataclass_fields__.keys() - made_here
+        if bool(self.client_certificate_header) != bool(self.certificate_proxies):
             raise ConfigurationRefused(
-                f"{PREFIX}CLIENT_CERTIFICATE_HEADER is believed from a proxy only: name its network in "
-                f"{PREFIX}TRUSTED_PROXIES."
+                f"{PREFIX}CLIENT_CERTIFICATE_HEADER is believed from the proxies in {PREFIX}CERTIFICATE_PROXIES only, "
+                "whose X-Forwarded-For is believed or not: set both or neither."
             )
         return Limits(
             **{name: getattr(self, name) for name in names},
-            trusted_proxies=proxies,
+            trusted_proxies=_networks("TRUSTED_PROXIES", self.trusted_proxies),
+            certificate_proxies=_networks("CERTIFICATE_PROXIES", self.certificate_proxies),
             certificate_header=self.client_certificate_header.lower(),
         )
 
@@ -258,6 +264,13 @@ def environment_of_worker(settings: Settings, number: int) -> dict[str, str]:
         f"{PREFIX}REUSE_PORT": "true",
         f"{PREFIX}OPS_PORT": str(ops_port),
     }
+
+
+def _networks(name: str, texts: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigurationRefused(f"{PREFIX}{name}: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:
