@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -237,3 +237,71 @@ async def test_what_ended_long_ago_is_removed(lab: Lab, sweeper: AccessSweeper, 
     assert [tuple(row) for row in await pool.fetch("SELECT agent_uid, approval FROM agent_identity")] == [
         (uid_of(1), "revoked")
     ]
+
+
+ADD_CERTIFICATE = """
+INSERT INTO agent_credential (tenant_id, id, agent_uid, kind, state, proof_hash, version, created_at, expires_at)
+VALUES ('default', 'kcert', $1, 'certificate', 'candidate', sha256('kcert'), 9, now() - interval '20 days',
+  now() + $2::interval)
+"""
+
+
+@pytest.mark.parametrize("left", [timedelta(days=-6), timedelta(days=6)])
+async def test_a_certificate_nobody_used_does_not_stop_renewal(
+    lab: Lab, sweeper: AccessSweeper, pool: asyncpg.Pool, left: timedelta
+) -> None:
+    """Run out or not: the bearer is what the agent lives on, and is renewed once."""
+    token_id, _ = await lab.token(issues="bearer", credential_lifetime_seconds=7200)
+    await lab.admit(token_id, uid_of(1))
+    await pool.execute(
+        "UPDATE agent_credential SET renew_at = now(), created_at = created_at - interval '81 minutes', "
+        "expires_at = expires_at - interval '81 minutes'"
+    )
+    await pool.execute(ADD_CERTIFICATE, uid_of(1), left)
+
+    await sweeper.keep_up()
+    await sweeper.keep_up()
+
+    kinds = [one.kind for one in await lab.credentials(uid_of(1))]
+    assert sorted(kinds) == ["bearer", "bearer", "certificate"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "UPDATE agent_credential SET state = 'superseded', ended_at = now() - $1::interval",
+        "UPDATE agent_credential SET expires_at = now() - $1::interval",
+    ],
+)
+async def test_connections_that_outlive_their_credential_are_closed(
+    lab: Lab, apply: Applier, sweeper: AccessSweeper, offers: NotingOffers, end: str
+) -> None:
+    """After a moment of grace; what ended long ago is looked for by who begins to lead."""
+    token_id, _ = await lab.token(issues="bearer")
+    await lab.admit(token_id, uid_of(1))
+    (credential,) = await lab.credentials(uid_of(1))
+    await apply(batch(came(uid_of(1), 5, credential.id), came(uid_of(2), 6, token_id)))
+
+    await lab.pool.execute(end, timedelta(seconds=30))
+    assert await sweeper.close_unwelcome(3600) == 0
+    await lab.pool.execute(end, timedelta(minutes=5))
+    assert await sweeper.close_unwelcome(3600) == 1
+    assert offers.taken() == [(uid_of(1), 5, "unauthorised")]
+    await lab.pool.execute(end, timedelta(days=1))
+    assert await sweeper.close_unwelcome(3600) == 0
+    assert await sweeper.close_unwelcome(None) == 1
+
+
+async def test_who_was_forgotten_enrols_like_new(lab: Lab, sweeper: AccessSweeper, pool: asyncpg.Pool) -> None:
+    """Nothing of a pruned agent is left that would keep its token from stamping it again."""
+    token_id, _ = await lab.token(ephemeral_seconds=0, cidrs=["10.0.0.0/8"], labels={"site": "lab"})
+    await lab.admit(token_id, uid_of(1))
+    await pool.execute("UPDATE agent_identity SET admitted_at = now() - interval '91 days'")
+    await pool.execute("UPDATE enrolment SET enrolled_at = now() - interval '91 days'")
+
+    await sweeper.keep_up()
+
+    assert await pool.fetchval("SELECT count(*) FROM agent_identity") == 0
+    assert await pool.fetchval("SELECT count(*) FROM enrolment") == 0
+    assert dict((await lab.admit(token_id, uid_of(1))).labels) == {"site": "lab"}
+    assert await pool.fetchval("SELECT count(*) FROM agent_identity WHERE enrolment_token_id = $1", token_id) == 1

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from agent_state.errors import AgentRefused, CertificateRefused
+from agent_state.errors import AgentRefused, CertificateRefused, NothingToRotate
 from fleet.api.v1 import identity_pb2 as api
 from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
@@ -33,10 +33,10 @@ def lab(pool: asyncpg.Pool) -> Lab:
     return Lab(pool, datetime.now(UTC))
 
 
-def csr(name: str = "an agent") -> bytes:
+def csr(name: str = "an agent", key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
     """Ask for a certificate."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(KEY, hashes.SHA256())
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM)
 
 
@@ -239,3 +239,68 @@ async def test_a_revoked_token_gets_no_certificate(lab: Lab, pool: asyncpg.Pool)
 
     with pytest.raises(CertificateRefused, match="revoked"):
         await request(lab, token_id, uid_of(1))
+
+
+async def test_asking_without_end_makes_no_certificates_without_end(lab: Lab) -> None:
+    """The same key gets the same certificate; another key takes its place, and what was never used is not kept."""
+    token_id, _ = await lab.token()
+    first = fingerprint(await request(lab, token_id, uid_of(1)))
+    assert fingerprint(await request(lab, token_id, uid_of(1))) == first
+    assert len(await lab.credentials(uid_of(1))) == 1
+
+    for _ in range(5):
+        other = csr(key=ec.generate_private_key(ec.SECP256R1()))
+        last = fingerprint(await request(lab, token_id, uid_of(1), csr=other))
+
+    assert [one.state for one in await lab.credentials(uid_of(1))] == ["candidate", "superseded"]
+    assert not (await show(lab, last, uid_of(1))).refusal
+    assert (await show(lab, first, uid_of(1))).refusal
+
+
+async def test_a_certificate_in_use_is_not_replaced_by_asking(lab: Lab, apply: Applier) -> None:
+    """Only using the new one ends it."""
+    token_id, _ = await lab.token()
+    used = fingerprint(await request(lab, token_id, uid_of(1)))
+    (first,) = await lab.credentials(uid_of(1))
+    await apply(batch(came(uid_of(1), 5, first.id)))
+
+    for _ in range(3):
+        await request(lab, first.id, uid_of(1), csr=csr(key=ec.generate_private_key(ec.SECP256R1())))
+
+    assert not (await show(lab, used, uid_of(1))).refusal
+    assert [one.state for one in await lab.credentials(uid_of(1))] == ["candidate", "superseded", "current"]
+
+
+async def test_a_certificate_of_the_authority_before_is_made_anew(lab: Lab, pool: asyncpg.Pool) -> None:
+    """For the same key, too: the old authority is about to be taken out."""
+    token_id, _ = await lab.token()
+    old = fingerprint(await request(lab, token_id, uid_of(1)))
+
+    new = fingerprint(await request(Lab(pool, datetime.now(UTC)), token_id, uid_of(1)))
+
+    assert new != old
+
+
+async def test_a_certificate_that_may_not_work_leaves_the_bearer_beside_it(lab: Lab, apply: Applier) -> None:
+    """Both are told, and the bearer renewed, until the certificate was used; from then on it stands alone."""
+    token_id, _ = await lab.token(issues="bearer")
+    await lab.admit(token_id, uid_of(1))
+    (bearer,) = await lab.credentials(uid_of(1))
+    await apply(batch(came(uid_of(1), 5, bearer.id)))
+
+    offers = await request(lab, bearer.id, uid_of(1))
+
+    assert offers is not None
+    assert offers.opamp.certificate.cert
+    assert [header.key for header in offers.opamp.headers.headers] == ["Authorization"]
+    rotate = api.RotateAgentCredentialRequest(tenant_id=TENANT, instance_uid=uid_of(1), author="ann")
+    assert (await lab.routes.rotate_agent_credential(rotate)).credential.kind == "bearer"
+    certificate = next(one for one in await lab.credentials(uid_of(1)) if one.kind == "certificate")
+    await apply(batch(came(uid_of(1), 6, certificate.id)))
+    async with lab.pool.acquire() as connection, connection.transaction():
+        part = await lab.registry.offers.opamp_part(connection, TENANT, uid_of(1))
+    assert part is not None
+    assert part.certificate.cert
+    assert not part.headers.headers
+    with pytest.raises(NothingToRotate):
+        await lab.routes.rotate_agent_credential(rotate)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_state import announcer, metrics
-from agent_state.credential import RENEWED_BY_OFFER, is_due
+from agent_state.credential import is_due, told_together
 from agent_state.enrolment import APPROVED, REVOKED, decide
 from agent_state.errors import AgentNotFound, CredentialNotFound, DecisionNotAllowed, NothingToRotate
 from agent_state.publisher import credential_revoked, decided
@@ -206,8 +206,8 @@ class Access:
         live = await self._credentials.live(connection, identity.tenant_id, identity.uid)
         if not live:
             raise NothingToRotate("The agent has no credential of its own.")
-        newest = live[0]
-        if newest.kind not in RENEWED_BY_OFFER:
+        newest, _ = told_together(live)
+        if newest is None:
             raise NothingToRotate("Only the agent can ask for a new certificate: nobody else has its key.")
         if not self._offers.can_issue:
             raise NothingToRotate("No AGENT_STATE_CREDENTIAL_KEY is set to derive a new credential from.")
@@ -223,13 +223,9 @@ class Access:
     async def renew_if_due(self, connection: Db, identity: AgentIdentity) -> bool:
         """Renew what two thirds of its life are over, seen with the identity locked; say whether that was so."""
         live = await self._credentials.live(connection, identity.tenant_id, identity.uid)
+        newest, _ = told_together(live)
         now = await self._credentials.now(connection)
-        if (
-            identity.approval != APPROVED
-            or not live
-            or live[0].kind not in RENEWED_BY_OFFER
-            or not is_due(live[0], now)
-        ):
+        if identity.approval != APPROVED or newest is None or not is_due(newest, now):
             return False
         await self.renew(connection, identity)
         return True

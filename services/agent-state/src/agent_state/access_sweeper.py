@@ -29,7 +29,10 @@ MAX_BATCHES = 20
 """The rest waits for the next time, so that looking for connections does not wait."""
 
 RECENT_SECONDS = 3600.0
-"""Revoked longer ago than this, a token is looked for only when this replica begins to lead."""
+"""Ended longer ago than this, a token or credential is looked for only when this replica begins to lead."""
+
+GRACE_SECONDS = 120.0
+"""So long a connection may outlive its credential: one that was replaced may still be on its way out."""
 
 PRUNE_SECONDS = 3600.0
 KEPT_DAYS = 90
@@ -51,6 +54,20 @@ SELECT {_TARGET}, 'approved' FROM agent a LEFT JOIN agent_identity i
 WHERE a.withheld AND a.link = 'connected' AND coalesce(i.approval, 'approved') = 'approved'
 LIMIT 10000
 """  # noqa: S608 - constants
+# Credentials that ended by themselves; the agent was given another one long before, or shows a token again.
+_OUTLIVED = f"""
+SELECT {_TARGET}, 'outlived' AS cause FROM agent_credential c
+JOIN agent a ON a.tenant_id = c.tenant_id AND a.agent_uid = c.agent_uid AND a.credential_id = c.id {_PRESENCE}
+WHERE c.state = 'superseded' AND a.link = 'connected' AND c.ended_at < now() - make_interval(secs => $2)
+  AND ($1::float8 IS NULL OR c.ended_at > now() - make_interval(secs => $1))
+UNION ALL
+SELECT {_TARGET}, 'outlived' FROM agent_credential c
+JOIN agent a ON a.tenant_id = c.tenant_id AND a.agent_uid = c.agent_uid AND a.credential_id = c.id {_PRESENCE}
+WHERE c.state IN ('candidate', 'current') AND a.link = 'connected'
+  AND c.expires_at < now() - make_interval(secs => $2)
+  AND ($1::float8 IS NULL OR c.expires_at > now() - make_interval(secs => $1))
+LIMIT 10000
+"""  # noqa: S608 - constants
 _REVOKED_TOKENS = """
 SELECT tenant_id, id FROM enrolment_token
 WHERE revoked_at IS NOT NULL AND ($1::float8 IS NULL OR revoked_at > now() - make_interval(secs => $1))
@@ -61,14 +78,16 @@ FROM agent a JOIN unnest($1::text[], $2::text[]) AS t (tenant_id, id)
   ON t.tenant_id = a.tenant_id AND t.id = a.credential_id {_PRESENCE}
 WHERE a.link = 'connected' LIMIT 10000
 """  # noqa: S608 - constants
-# A certificate is renewed by its agent. Who has a younger credential already is waited for.
+# A certificate is renewed by its agent. Who has a younger credential that counts already is waited for.
 _DUE = """
 SELECT DISTINCT c.tenant_id, c.agent_uid FROM agent_credential c
 JOIN agent_identity i ON i.tenant_id = c.tenant_id AND i.agent_uid = c.agent_uid AND i.approval = 'approved'
 WHERE c.state IN ('candidate', 'current') AND c.kind IN ('bearer', 'jwt')
   AND c.renew_at <= now() AND c.expires_at > now()
   AND NOT EXISTS (SELECT FROM agent_credential n WHERE n.tenant_id = c.tenant_id AND n.agent_uid = c.agent_uid
-    AND n.version > c.version AND n.state IN ('candidate', 'current'))
+    AND n.expires_at > now() AND (
+      n.version > c.version AND (n.state = 'current' OR n.state = 'candidate' AND n.kind <> 'certificate')
+      OR n.kind = 'certificate' AND n.state = 'current' AND c.state = 'candidate'))
 LIMIT $1
 """
 _EPHEMERAL = """
@@ -89,6 +108,11 @@ DELETE FROM agent_identity i
 WHERE i.approval = 'approved' AND i.admitted_at < now() - make_interval(days => $1)
   AND NOT EXISTS (SELECT FROM agent a WHERE a.tenant_id = i.tenant_id AND a.agent_uid = i.agent_uid)
   AND NOT EXISTS (SELECT FROM agent_credential c WHERE c.tenant_id = i.tenant_id AND c.agent_uid = i.agent_uid)
+"""
+_PRUNE_ENROLMENTS = """
+DELETE FROM enrolment e
+WHERE e.enrolled_at < now() - make_interval(days => $1)
+  AND NOT EXISTS (SELECT FROM agent_identity i WHERE i.tenant_id = e.tenant_id AND i.agent_uid = e.agent_uid)
 """
 
 
@@ -140,9 +164,10 @@ class AccessSweeper:
         Ask gateways to end connections that must not be; return how many.
 
         Args:
-            recent_seconds: Look for tokens revoked within this time; None for all.
+            recent_seconds: Look for tokens revoked, and credentials outlived, within this time; None for all.
         """
         rows = await self._pool.fetch(_UNWELCOME)
+        rows += await self._pool.fetch(_OUTLIVED, recent_seconds, GRACE_SECONDS)
         tokens = await self._pool.fetch(_REVOKED_TOKENS, recent_seconds)
         if tokens:
             rows += await self._pool.fetch(
@@ -169,6 +194,7 @@ class AccessSweeper:
         if self._clock.monotonic() >= self._next_prune:
             _ = await self._pool.execute(_PRUNE, KEPT_DAYS)
             _ = await self._pool.execute(_PRUNE_IDENTITIES, KEPT_DAYS)
+            _ = await self._pool.execute(_PRUNE_ENROLMENTS, KEPT_DAYS)
             self._next_prune = self._clock.monotonic() + PRUNE_SECONDS
 
     async def renew(self) -> int:

@@ -119,6 +119,16 @@ def issue(
     return Issued(_pem(made), made.fingerprint(hashes.SHA256()), now - BACKDATED, not_after)
 
 
+def certifies(pem: bytes, request: x509.CertificateSigningRequest, signer: Signer) -> bool:
+    """Say whether a certificate is what *signer* would give for *request*: its own, for the same key."""
+    made = x509.load_pem_x509_certificate(pem)
+    try:
+        made.verify_directly_issued_by(signer.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return _spki(made.public_key()) == _spki(request.public_key())
+
+
 def read_request(pem: bytes, uid: bytes) -> x509.CertificateSigningRequest:
     """
     Check a certificate request of agent *uid*.

@@ -15,8 +15,8 @@ import structlog
 
 from agent_state import metrics
 from agent_state.belonging import ANOTHER_TOKEN, stranger_sentence
-from agent_state.certificates import issue, read_request
-from agent_state.credential import CERTIFICATE
+from agent_state.certificates import certifies, issue, read_request
+from agent_state.credential import CANDIDATE, CERTIFICATE, is_due
 from agent_state.credential_store import candidate
 from agent_state.enrolment import APPROVED, PENDING, TOKEN_REVOKED, barred_sentence
 from agent_state.errors import CertificateRefused
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_state.certificates import FileSigner
     from agent_state.credential import Credential
     from agent_state.credential_store import CredentialStore
+    from agent_state.folding import Key
     from agent_state.identity_store import AgentIdentity, IdentityStore
     from opamp.v1 import opamp_pb2 as opamp
     from servicekit.postgres import Connection as Db
@@ -162,6 +163,11 @@ class Certification:
         assert self._signer is not None  # noqa: S101 - asked by every caller
         request = read_request(csr, identity.uid)
         key = (identity.tenant_id, identity.uid)
+        waiting = await self._waiting(connection, key)
+        if waiting is not None and certifies(waiting.certificate_pem or b"", request, self._signer):
+            return waiting
+        # An agent holds one certificate that it has not used; however often it asks.
+        await self._credentials.end_unused_certificates(connection, *key)
         numbered = await self._credentials.next_version(connection, *key)
         now = numbered[1]
         issued = issue(self._signer, request, identity.uid, now, self._lifetime)
@@ -175,3 +181,11 @@ class Certification:
         await self._credentials.add(connection, made)
         metrics.CREDENTIALS.labels(CERTIFICATE, "issued").inc()
         return made
+
+    async def _waiting(self, connection: Db, key: Key) -> Credential | None:
+        """Find the certificate an agent was given and has not used, if it is worth offering still."""
+        now = await self._credentials.now(connection)
+        for credential in await self._credentials.live(connection, *key):
+            if credential.kind == CERTIFICATE and credential.state == CANDIDATE and not is_due(credential, now):
+                return credential
+        return None

@@ -101,3 +101,23 @@ def to_offer(credentials: Sequence[Credential], now: datetime) -> Credential | N
     """
     live = [credential for credential in credentials if authenticates(credential, now)]
     return max(live, key=lambda credential: credential.version, default=None)
+
+
+def told_together(live: Sequence[Credential]) -> tuple[Credential | None, Credential | None]:
+    """
+    Choose what an agent is told to show: in a header, and as a certificate; None each where there is none.
+
+    A certificate it has used stands alone. One it was given and has not used yet may never work for it, so the other
+    kind is told, and renewed, beside it.
+
+    Args:
+        live: What lets it in, newest first.
+    """
+    header = next((each for each in live if each.kind in RENEWED_BY_OFFER), None)
+    certificate = next((each for each in live if each.kind == CERTIFICATE), None)
+    used = next((each for each in live if each.kind == CERTIFICATE and each.state == CURRENT), None)
+    if used is None or header is None:
+        return header, certificate
+    if header.state == CURRENT and header.version > used.version:
+        return header, None if certificate is used else certificate
+    return None, certificate

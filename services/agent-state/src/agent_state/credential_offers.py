@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_state import metrics
-from agent_state.credential import CERTIFICATE, Credential, is_due, to_offer
+from agent_state.credential import CERTIFICATE, CURRENT, Credential, is_due, to_offer, told_together
 from agent_state.credential_store import CredentialStore, candidate
 from agent_state.enrolment import APPROVED
 from agent_state.issuer import Issuer, hash_of, new_id
@@ -65,7 +65,7 @@ class CredentialOffers:
         self, connection: Db, tenant_id: str, uid: bytes, *, renew: bool = False
     ) -> opamp.OpAMPConnectionSettings | None:
         """
-        Tell headers or certificate of the credential an agent should use: its candidate, else its current one.
+        Tell headers or certificate of the credentials an agent should use: candidates, else current ones.
 
         Args:
             connection: The caller's transaction; a new credential is written in it.
@@ -74,20 +74,21 @@ class CredentialOffers:
 
             uid: Which agent.
 
-            renew: Make a new candidate first, of the kind it has.
+            renew: Make a new candidate first, of the kind it has, if that goes into a header.
 
         Returns:
             None when the agent has no credential of its own, or none whose text is known.
         """
-        live = await self._credentials.live(connection, tenant_id, uid)
-        if not live:
-            return None
-        chosen = live[0]
-        if chosen.kind != CERTIFICATE and (renew or (self._issuer is not None and not self._issuer.knows(chosen))):
+        header, certificate = told_together(await self._credentials.live(connection, tenant_id, uid))
+        if header is not None and (renew or (self._issuer is not None and not self._issuer.knows(header))):
             identity = await self._identities.hold(connection, tenant_id, uid)
             if identity is not None and self._issuer is not None:
-                chosen = await self.make(connection, identity, chosen.kind, chosen.lifetime)
-        return self.part_of(chosen)
+                header = await self.make(connection, identity, header.kind, header.lifetime)
+        part = opamp.OpAMPConnectionSettings()
+        for told in (header, certificate):
+            if told is not None:
+                part.MergeFrom(self.part_of(told) or opamp.OpAMPConnectionSettings())
+        return part if part.ByteSize() else None
 
     def part_of(self, credential: Credential) -> opamp.OpAMPConnectionSettings | None:
         """Write a credential as an agent takes it; None when its text is not known here."""
@@ -122,10 +123,11 @@ class CredentialOffers:
             return None
         live = await self._credentials.live(connection, identity.tenant_id, identity.uid)
         own = [credential for credential in live if credential.kind == CERTIFICATE or self._issuer.knows(credential)]
-        if own and own[0].kind == CERTIFICATE:
-            return own[0]
+        header, certificate = told_together(own)
+        if header is None and certificate is not None and certificate.state == CURRENT:
+            return certificate
         now = await self._credentials.now(connection)
-        chosen = to_offer(own, now)
+        chosen = to_offer([] if header is None else [header], now)
         if chosen is not None and not is_due(chosen, now):
             return chosen
         lifetime = timedelta(seconds=identity.credential_lifetime_seconds) or self._lifetime

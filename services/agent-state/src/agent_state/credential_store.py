@@ -28,7 +28,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 _LIVE = f"""
 SELECT {COLUMNS} FROM agent_credential
 WHERE tenant_id = $1 AND agent_uid = $2 AND state IN ('candidate', 'current') AND expires_at > now()
-ORDER BY version DESC
+ORDER BY version DESC LIMIT 20
 """  # noqa: S608 - constants
 _GET = f"SELECT {COLUMNS} FROM agent_credential WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - constants
 _LIST = f"""
@@ -62,6 +62,11 @@ _END = """
 UPDATE agent_credential SET state = 'superseded', ended_at = now()
 WHERE tenant_id = $1 AND agent_uid = $2 AND state IN ('candidate', 'current')
 """
+_DROP_UNUSED = """
+DELETE FROM agent_credential
+WHERE tenant_id = $1 AND agent_uid = $2 AND kind = 'certificate' AND state = 'superseded' AND first_used_at IS NULL
+"""
+_END_UNUSED = f"{_END} AND kind = 'certificate' AND state = 'candidate'"
 _FORGET = "DELETE FROM agent_credential WHERE tenant_id = $1 AND agent_uid = $2 RETURNING id"
 
 
@@ -139,6 +144,11 @@ class CredentialStore:
     async def supersede(self, connection: Db, tenant_id: str, uid: bytes) -> None:
         """End all that let an agent in; gateways hear of it by the sweep."""
         await connection.execute(_END, tenant_id, uid)
+
+    async def end_unused_certificates(self, connection: Db, tenant_id: str, uid: bytes) -> None:
+        """End certificates an agent asked for and never used, and forget those that ended so before."""
+        await connection.execute(_DROP_UNUSED, tenant_id, uid)
+        await connection.execute(_END_UNUSED, tenant_id, uid)
 
     async def forget(self, connection: Db, tenant_id: str, uid: bytes) -> list[str]:
         """Remove an agent's credentials; return their ids."""

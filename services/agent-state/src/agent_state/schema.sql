@@ -133,6 +133,9 @@ CREATE INDEX agent_undescribed ON agent (tenant_id, agent_uid) WHERE described_e
 -- Who must reconnect once approved; nearly always empty.
 CREATE INDEX agent_withheld ON agent (tenant_id, agent_uid) WHERE withheld;
 
+-- Which connections a token or credential opened.
+CREATE INDEX agent_by_credential ON agent (tenant_id, credential_id) WHERE link = 'connected';
+
 -- Who comes back when heard from on the same connection.
 CREATE INDEX agent_lost ON agent (tenant_id, agent_uid) WHERE lost_epoch = epoch AND closed_epoch < epoch;
 
@@ -382,6 +385,8 @@ CREATE INDEX agent_credential_agent ON agent_credential (tenant_id, agent_uid, c
 CREATE INDEX agent_credential_due ON agent_credential (renew_at) WHERE state IN ('candidate', 'current');
 -- Whose connections must be closed.
 CREATE INDEX agent_credential_revoked ON agent_credential (tenant_id, agent_uid, id) WHERE state = 'revoked';
+CREATE INDEX agent_credential_ended ON agent_credential (ended_at) WHERE state = 'superseded';
+CREATE INDEX agent_credential_expiry ON agent_credential (expires_at) WHERE state IN ('candidate', 'current');
 
 -- One row per tenant: `generation` grows with every change of its policies, so that a replica knows when what it
 -- has read is old, and the sweep which agents were not looked at since.
