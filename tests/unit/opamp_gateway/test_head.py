@@ -110,3 +110,14 @@ def test_refusal_is_an_http_answer() -> None:
 def test_forwarded_address_is_believed_from_our_proxies_only(peer: str, forwarded: str, expected: str) -> None:
     """The right-most hop that is not ours; a stranger's header is ignored."""
     assert heads.peer_of(peer, 5, forwarded, (ip_network("10.0.0.0/8"),)) == expected
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Secret-Key", "OpAMP-Instance-UID", "X-Client-Cert"])
+def test_what_says_who_knocks_may_come_once(name: str) -> None:
+    """Of two, nobody can tell which was meant; a header nobody here reads may be repeated."""
+    head = f"GET / HTTP/1.1\r\nHost: x\r\n{name}: a\r\n{name.upper()}: b\r\n\r\n".encode()
+
+    with pytest.raises(BadHead, match="may come once"):
+        heads.parse(head, "x-client-cert")
+    if name == "X-Client-Cert":
+        assert heads.parse(head).headers["x-client-cert"] == "a,b"

@@ -8,12 +8,14 @@ import hashlib
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
 from aiohttp import web
 from gatewaylab.fakes import Lab
 from gatewaylab.speech import CAPABILITIES, OTHER, UID, answer, full, masked, message, said
+from multidict import CIMultiDict
 
 from contracts.ids import format_uid
 from fleet.api.v1 import identity_pb2 as identity
@@ -659,6 +661,32 @@ async def test_poll_that_a_change_has_overtaken_is_asked_about() -> None:
         status, _, text = await agent.post(full().SerializeToString(), Authorization="Bearer x")
 
     assert (status, text, asked) == (401, b"this agent was revoked", [UID])
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Secret-Key", "OpAMP-Instance-UID", "X-Client-Cert"])
+async def test_what_says_who_polls_may_come_once(name: str) -> None:
+    """As with an upgrade: of two, nobody can tell which was meant."""
+    lab = Lab(Limits(certificate_header="x-client-cert"))
+    headers = CIMultiDict({"Content-Type": MEDIA_TYPE, name: "a"})
+    async with client(lab) as agent:
+        async with agent.http.post(agent.url, data=full().SerializeToString(), headers=headers) as response:
+            assert response.status == 200
+        headers.add(name, "b")
+        async with agent.http.post(agent.url, data=full().SerializeToString(), headers=headers) as response:
+            assert (response.status, await response.text()) == (400, f"the header {name.lower()} may come once")
+
+
+async def test_every_hop_a_poll_went_is_seen() -> None:
+    """A proxy may add its hop on a line of its own; what the sender wrote above it is not believed."""
+    lab = Lab(Limits(trusted_proxies=(ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"))))
+    headers = CIMultiDict({"Content-Type": MEDIA_TYPE, "X-Forwarded-For": "192.0.2.1, 198.51.100.7"})
+    headers.add("X-Forwarded-For", "10.0.0.1")
+    async with client(lab) as agent:
+        await agent.http.post(agent.url, data=full().SerializeToString(), headers=headers)
+
+    session = poll_of(lab).session
+    assert session is not None
+    assert session.remote_address == "198.51.100.7"
 
 
 async def test_bodies_under_way_share_one_budget() -> None:

@@ -102,7 +102,7 @@ class Door:
             return
         end += len(heads.END)
         try:
-            head = heads.parse(buffer[:end])
+            head = heads.parse(buffer[:end], self._gateway.limits.certificate_header)
         except BadHead as error:
             self._refuse(error.status, error.reason, gate="head")
             return

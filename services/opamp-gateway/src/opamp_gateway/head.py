@@ -20,7 +20,10 @@ from opamp_gateway.errors import BadHead
 END = b"\r\n\r\n"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
-_ONCE = frozenset({"sec-websocket-key", "sec-websocket-version", "host", "authorization", "secret-key"})
+PROOFS = frozenset({"authorization", "secret-key", "opamp-instance-uid"})
+"""Headers that say who knocks: of two different ones, nobody can tell which was meant."""
+
+_ONCE = PROOFS | {"sec-websocket-key", "sec-websocket-version", "host"}
 _PARTS = 3
 
 _sha1 = partial(sha1, usedforsecurity=False)
@@ -55,9 +58,14 @@ class Head:
         return self.method == "GET" and _names("websocket", self.headers.get("upgrade", ""))
 
 
-def parse(data: bytes) -> Head:
+def parse(data: bytes, also_once: str = "") -> Head:
     """
     Read a head, END included.
+
+    Args:
+        data: The bytes.
+
+        also_once: One more header that may come once, in lower case; empty = none.
 
     Raises:
         BadHead: It is not HTTP/1.1, or repeats a header that may come once.
@@ -77,7 +85,7 @@ def parse(data: bytes) -> Head:
         name = name.lower()
         value = value.strip(" \t")
         if name in headers:
-            if name in _ONCE:
+            if name in _ONCE or name == also_once:
                 raise BadHead(400, f"the header {name} may come once")
             value = f"{headers[name]},{value}"
         headers[name] = value

@@ -21,7 +21,7 @@ from opamp_gateway.bodies import TooLarge, inflate, takes_gzip
 from opamp_gateway.certificates import BadCertificate
 from opamp_gateway.credentials import OPEN, proof_of
 from opamp_gateway.errors import BadMessage
-from opamp_gateway.head import address_of, peer_of
+from opamp_gateway.head import PROOFS, address_of, peer_of
 from opamp_gateway.messages import parse, wants_uid
 from opamp_gateway.offers import NAMES, REMOTE_CONFIG, Offering
 from opamp_gateway.poll import Poll
@@ -137,7 +137,10 @@ class Polling:
         refused = self._check_head(request)
         if refused is not None:
             return refused
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            lower = name.lower()
+            headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
         remote = request.transport.get_extra_info("peername") if request.transport else None
         address, port = (remote[0], remote[1]) if isinstance(remote, tuple) else ("unix", 0)
         peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)
@@ -167,6 +170,9 @@ class Polling:
         codings = request.headers.getall("Content-Encoding", [])
         if len(codings) > 1 or (codings and codings[0].strip().lower() not in ("gzip", "identity")):
             return _closing(415, "the only Content-Encoding taken is gzip", {"Accept-Encoding": "gzip"})
+        for name in (*PROOFS, self._gateway.limits.certificate_header):
+            if name and len(request.headers.getall(name, [])) > 1:
+                return _closing(400, f"the header {name} may come once")
         length = request.content_length
         if length is not None and length > self._gateway.limits.max_body_bytes:
             metrics.REFUSED.labels("size").inc()
