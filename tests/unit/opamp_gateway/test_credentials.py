@@ -45,11 +45,14 @@ def test_proof_holds_what_the_request_shows() -> None:
     assert proof_of({}, "192.0.2.1").secret == b""
 
 
-def test_certificate_counts_before_a_token() -> None:
-    """Unless an outside authority only secures the transport."""
+def test_certificate_and_token_are_shown_together() -> None:
+    """Unless an outside authority only secures the transport; a verdict on both is none on the certificate alone."""
     own, outside = ClientCertificate(b"c" * 32, UID), ClientCertificate(b"o" * 32, outside_ca=True)
 
-    assert proof_of(TOKEN, "", own).secret == b"c" * 32
+    both, alone = proof_of(TOKEN, "", own), proof_of({}, "", own)
+    assert (both.certificate_sha256, both.token_hash) == (b"c" * 32, TOKEN_HASH)
+    assert (alone.certificate_sha256, alone.token_hash) == (b"c" * 32, b"")
+    assert len({both.secret, alone.secret, TOKEN_HASH}) == 3
     assert proof_of(TOKEN, "", outside).secret == TOKEN_HASH
     assert proof_of({}, "", outside).secret == b"o" * 32
     assert proof_of({}, "", outside).outside_ca

@@ -47,7 +47,7 @@ class Proof:
     @property
     def secret(self) -> bytes:
         """What is the same whoever shows it from wherever; empty = nothing is shown."""
-        return self.certificate_sha256 or self.token_hash
+        return self.certificate_sha256 + self.token_hash
 
     def naming(self, uid: bytes) -> Proof:
         """Make the same proof for the agent that is known to be there by now."""
@@ -90,7 +90,8 @@ def proof_of(
     """
     Gather what a request shows.
 
-    A certificate of an outside authority that comes with a token only secures the transport: the token decides.
+    A certificate of an outside authority that comes with a token only secures the transport: the token decides. One of
+    the platform's goes on with the token beside it: agent-state judges both.
 
     Args:
         headers: Names in lower case.
@@ -105,6 +106,7 @@ def proof_of(
     if certificate is None or (token_hash and certificate.outside_ca):
         return Proof(token_hash=token_hash, remote_ip=remote_ip, instance_uid=uid)
     return Proof(
+        token_hash=token_hash,
         certificate_sha256=certificate.sha256,
         certificate_uid=certificate.uid,
         outside_ca=certificate.outside_ca,
