@@ -80,13 +80,17 @@ class FormReader:
                 description=self._fields.get("description", ""),
             )
             declared = wire.digest_of_text(self._fields.get("sha256", ""))
-            if self._upload is None or self._content is None or not self._upload.stored:
-                raise InvalidPackage([Problem(FILE, "is missing or empty")])
-            file, made = await self._uploads.complete(self._upload, draft=draft, sha256=declared, content=self._content)
+            upload, content = self._arrived()
+            file, made = await self._uploads.complete(upload, draft=draft, sha256=declared, content=content)
         except BaseException:
             await self._forget()
             raise
         return Taken(file, made)
+
+    def _arrived(self) -> tuple[Upload, Content]:
+        if self._upload is None or self._content is None or not self._upload.stored:
+            raise InvalidPackage([Problem(FILE, "is missing or empty")])
+        return self._upload, self._content
 
     async def _read(self, request: web.Request) -> None:
         if request.content_type != "multipart/form-data":
