@@ -131,7 +131,7 @@ async def test_secrets_go_in_and_never_out(pool: asyncpg.Pool, routes: SettingsR
     assert await header_of(pool) == "hush"
 
     shown = (await routes.get_policy(get())).policy
-    shown.settings.own_metrics.destination_endpoint = "https://other/v1/metrics"
+    shown.settings.own_metrics.destination_endpoint = "https://otlp/other/v1/metrics"
     await put(routes, shown, shown.version)
     assert await header_of(pool) == "hush"
 

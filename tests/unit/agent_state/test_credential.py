@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_state.credential import Credential, authenticates, ended_by_use, is_due, state_at, to_offer
+from agent_state.credential import Credential, authenticates, ended_by_use, is_due, state_at, to_offer, told_together
 from world.facts import uid_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -61,3 +61,26 @@ def test_renewal_is_due_at_two_thirds() -> None:
     assert not is_due(made, NOW + timedelta(days=19, hours=23))
     assert is_due(made, NOW + timedelta(days=20))
     assert is_due(replace(made, state="current"), NOW + timedelta(days=25))
+
+
+@pytest.mark.parametrize(
+    ("live", "told"),
+    [
+        ([], (0, 0)),
+        ([("bearer", "current")], (1, 0)),
+        ([("certificate", "candidate")], (0, 1)),
+        ([("bearer", "current"), ("certificate", "candidate")], (1, 2)),
+        ([("certificate", "candidate"), ("bearer", "candidate")], (2, 1)),
+        ([("certificate", "current"), ("bearer", "candidate")], (0, 1)),
+        ([("certificate", "current"), ("certificate", "candidate")], (0, 2)),
+        ([("certificate", "current"), ("bearer", "current")], (2, 0)),
+        ([("certificate", "current"), ("bearer", "current"), ("certificate", "candidate")], (2, 3)),
+    ],
+)
+def test_a_certificate_stands_alone_once_it_was_used(live: list[tuple[str, str]], told: tuple[int, int]) -> None:
+    """Until then what goes into a header is told beside it: (version of that, version of the certificate)."""
+    made = [replace(credential(version, state), kind=kind) for version, (kind, state) in enumerate(live, 1)]
+
+    chosen = told_together(made[::-1])
+
+    assert tuple(0 if one is None else one.version for one in chosen) == told

@@ -50,12 +50,12 @@ def test_original_is_left_alone() -> None:
 def test_what_was_read_masked_can_be_written_again() -> None:
     """Read, changed in one place and written: everything else is as it was."""
     edited = masked(settings())
-    edited.own_metrics.destination_endpoint = "https://other/v1/metrics"
+    edited.own_metrics.destination_endpoint = "https://m/other/v1/metrics"
 
     whole, missing = unmasked(edited, settings())
 
     expected = settings()
-    expected.own_metrics.destination_endpoint = "https://other/v1/metrics"
+    expected.own_metrics.destination_endpoint = "https://m/other/v1/metrics"
     expected.other_connections["db"].destination_endpoint = whole.other_connections["db"].destination_endpoint
     assert missing == []
     assert whole == expected
@@ -77,10 +77,11 @@ def test_masks_without_anything_stored_are_named() -> None:
 
     assert missing == [
         "opamp.headers.Authorization",
-        "opamp.proxy.connect_headers.Proxy-Authorization",
         "opamp.proxy.url",
+        "opamp.proxy.connect_headers.Proxy-Authorization",
         "opamp.certificate.private_key",
         "own_metrics.headers.x-api-key",
+        "other_connections.db.destination_endpoint",
         "other_connections.db.other_settings.password",
     ]
 
@@ -107,3 +108,55 @@ def test_passwords_in_addresses_are_masked(url: str, shown: str) -> None:
 def test_every_connection_has_a_path() -> None:
     """Faults and masks are told with it."""
     assert [path for path, _ in connections_of(settings())] == ["opamp", "own_metrics", "other_connections.db"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://m/v1?api_key=hush&x=1", f"https://m/v1?api_key={MASK}&x=1"),
+        ("https://m/v1?x=1&sig=hush&%74oken=hush", f"https://m/v1?x=1&sig={MASK}&%74oken={MASK}"),
+        ("https://m/v1?x=a@b&token=", "https://m/v1?x=a@b&token="),
+        ("https://m/v1?design=1", "https://m/v1?design=1"),
+    ],
+)
+def test_parameters_that_sound_like_secrets_are_masked(url: str, shown: str) -> None:
+    """Wherever an address is shown; written back as it was read, it is whole again."""
+    made = settings()
+    made.own_metrics.destination_endpoint = url
+
+    read = masked(made)
+    whole, missing = unmasked(read, made)
+
+    assert read.own_metrics.destination_endpoint == shown
+    assert (whole, missing) == (made, [])
+
+
+@pytest.mark.parametrize("url", ["https://evil/v1/metrics", "http://m/v1/metrics", "https://m:4318/v1/metrics", ""])
+def test_secrets_do_not_follow_to_another_server(url: str) -> None:
+    """Whoever may write settings, but not read their secrets, cannot have them sent to him."""
+    read = masked(settings())
+    read.own_metrics.destination_endpoint = url
+    read.other_connections["db"].destination_endpoint = url
+    read.opamp.proxy.url = f"http://user:{MASK}@evil:3128"
+
+    whole, missing = unmasked(read, settings())
+
+    assert "hush" not in str(whole.own_metrics)
+    assert "hush" not in str(whole.other_connections["db"])
+    assert missing == [
+        "opamp.proxy.url",
+        "opamp.proxy.connect_headers.Proxy-Authorization",
+        "own_metrics.headers.x-api-key",
+        "other_connections.db.other_settings.password",
+    ]
+    assert whole.opamp.headers.headers[0].value == "Bearer hush", "the server is the same"
+
+
+def test_secrets_follow_to_another_path() -> None:
+    """The server is the one they were written for."""
+    read = masked(settings())
+    read.own_metrics.destination_endpoint = "https://m/v2/metrics"
+
+    whole, missing = unmasked(read, settings())
+
+    assert (whole.own_metrics.headers.headers[0].value, missing) == ("hush", [])
