@@ -193,6 +193,7 @@ class Bench:
         self.policies = SettingsPolicyStore()
         self.store = SettingsStore()
         self.own: opamp.OpAMPConnectionSettings | None = None
+        self.next: opamp.OpAMPConnectionSettings | None = None
         composer = SettingsComposer(self.policies, Platform("wss://h/v1/opamp"), self._opamp_part)
         self.desk = SettingsDesk(
             pool,
@@ -205,8 +206,14 @@ class Bench:
         )
 
     async def _opamp_part(self, connection: Db, tenant_id: str, uid: bytes) -> opamp.OpAMPConnectionSettings | None:
-        del connection, tenant_id, uid
-        return self.own
+        del connection
+        said = self.own
+        if self.next is not None:
+            # Another replica renews the credential while this one composes with the old one.
+            self.own, self.next = self.next, None
+            async with self.pool.acquire() as other, other.transaction():
+                await self.store.mark_due(other, tenant_id, [uid])
+        return said
 
     async def write(self, url: str = "https://otlp/v1/metrics") -> None:
         """Write a policy."""
@@ -419,3 +426,29 @@ async def test_figures_tell_where_agents_stand(bench: Bench, apply: Applier) -> 
 
     assert metrics.SETTINGS_AGENTS.labels("offered")._value.get() == 1
     assert metrics.SETTINGS_AGENTS.labels("failed")._value.get() == 0
+
+
+async def test_a_credential_renewed_meanwhile_is_offered(bench: Bench, apply: Applier) -> None:
+    """A decision based on the old one does not make the agent forgotten."""
+    came = arrives(5, opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings | REPORTER)
+    came.connected.credential_id = "kown"
+    await apply(batch(came))
+    for name in ("own", "next"):
+        part = opamp.OpAMPConnectionSettings()
+        part.headers.headers.add(key="Authorization", value=f"Bearer {name}")
+        setattr(bench, name, part)
+    await bench.pool.execute(
+        "INSERT INTO agent_credential (tenant_id, id, agent_uid, kind, proof_hash, version, created_at, expires_at) "
+        "VALUES ('default', 'kown', $1, 'bearer', $2, 1, now(), now() + interval '1 day')",
+        UID,
+        bytes(32),
+    )
+    async with bench.pool.acquire() as connection:
+        await bench.store.mark_due(connection, "default", [UID])
+
+    for _ in range(2):
+        await bench.desk.sweep_due()
+
+    newest = bench.spoken.orders[-1]
+    offered = opamp.ConnectionSettingsOffers.FromString(newest.content)
+    assert offered.opamp.headers.headers[0].value == "Bearer next"

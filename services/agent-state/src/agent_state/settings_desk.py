@@ -200,6 +200,7 @@ class SettingsDesk:
     async def _decide(self, connection: Db, tenant_id: str, uids: Sequence[bytes]) -> list[Order]:
         now: datetime = await connection.fetchval("SELECT now()")
         generation = await self._policies.generation(connection, tenant_id)
+        due_times = await self._store.due_times(connection, tenant_id, uids)
         agents = {seen.uid: seen for seen in await self._store.agents(connection, tenant_id, sorted(uids))}
         policies = await self._policies.current(connection, tenant_id)
         composed = {
@@ -210,6 +211,9 @@ class SettingsDesk:
         orders: list[Order] = []
         outcomes: list[Standing] = []
         for uid, before in standings.items():
+            if before.due_at != due_times.get(uid):
+                # Something of it changed since it was composed, perhaps unseen: left due, it is looked at again.
+                continue
             seen = agents.get(uid)
             if seen is None or seen.situation.epoch < before.seen_epoch:
                 # Not known yet, or somebody else saw more; the sweep looks again.

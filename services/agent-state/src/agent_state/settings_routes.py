@@ -91,7 +91,10 @@ class SettingsRoutes:
             stored = await self._policies.find(connection, written.tenant_id, written.name)
             settings, missing = unmasked(written.settings, stored.settings if stored is not None else None)
             policy = replace(written, settings=settings)
-            problems = [Problem(f"settings.{path}", "is masked, and nothing is stored for it on this server") for path in missing]
+            problems = [
+                Problem(f"settings.{path}", "is masked, and nothing is stored for it on this server")
+                for path in missing
+            ]
             problems += settings_validation.check(policy, self._clock.now(), allow_insecure=self._allow_insecure)
             others = await self._policies.count(connection, policy.tenant_id)
             if stored is None and others >= MAX_POLICIES:

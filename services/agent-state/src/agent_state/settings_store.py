@@ -15,6 +15,8 @@ from agent_state.settings_reconcile import REPORTED_OF, Reported, Situation, Sta
 from opamp.v1 import opamp_pb2 as opamp
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import asyncpg
 
     from agent_state.folding import Key
@@ -183,6 +185,12 @@ class SettingsStore:
         """Return where one agent stands; None = nothing was ever meant for it."""
         row = await connection.fetchrow(_LOAD, tenant_id, [uid])
         return None if row is None else _standing(row)
+
+    async def due_times(
+        self, connection: Db | asyncpg.Pool, tenant_id: str, uids: Sequence[bytes]
+    ) -> dict[bytes, datetime | None]:
+        """Tell when these agents are due for another look, where they have a row."""
+        return {row["agent_uid"]: row["due_at"] for row in await connection.fetch(_LOAD, tenant_id, list(uids))}
 
     async def lock(self, connection: Db, tenant_id: str, uids: Sequence[bytes]) -> dict[bytes, Standing]:
         """Return where these agents stand, each with a row from now on, and keep others from changing it."""
