@@ -214,6 +214,26 @@ async def test_a_stream_is_made_once_and_known_again(bus: Bus) -> None:
     assert (first.last_seq, second.last_seq) == (0, 1)
 
 
+class WiderSpec(Spec):
+    """The same stream as a later release declares it."""
+
+    subjects = ("test.stream.*", "test.more.*")
+
+
+async def test_a_stream_of_an_older_release_learns_new_subjects(bus: Bus) -> None:
+    """What it holds stays, and an older release that declares it again takes nothing away."""
+    first = await bus.ensure_stream(Spec())
+    await bus.js.publish("test.stream.1", b"x")
+
+    await bus.ensure_stream(WiderSpec())
+    await bus.js.publish("test.more.1", b"y")
+    again = await bus.ensure_stream(Spec())
+    await bus.js.publish("test.more.2", b"z")
+
+    assert again.created == first.created
+    assert again.last_seq == 2
+
+
 async def test_a_server_that_returns_is_used_again(bus: Bus, nats_server: NatsServer, eventually: Eventually) -> None:
     """While the server is away everything is Unavailable; afterwards services and callbacks are back."""
     reconnects: list[str] = []
