@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent_state.errors import (
     AgentNotFound,
@@ -153,8 +154,12 @@ async def test_a_new_credential_takes_over_when_it_is_used(lab: Lab, apply: Appl
     await apply(batch(came(uid_of(1), 5, first.id)))
     rotate = api.RotateAgentCredentialRequest(tenant_id=TENANT, instance_uid=uid_of(1), author="ann")
 
-    made = (await lab.routes.rotate_agent_credential(rotate)).credential
+    with capture_logs() as logged:
+        made = (await lab.routes.rotate_agent_credential(rotate)).credential
 
+    assert [(one["credential_id"], one["author"]) for one in logged if one["event"] == "credential_rotated"] == [
+        (made.id, "ann")
+    ]
     assert (made.kind, made.state) == ("bearer", "candidate")
     part = await _offered(lab, uid_of(1))
     assert part != old

@@ -53,7 +53,7 @@ def revoke(
 
       opampctl agents revoke edge-prod-00017 --comment stolen
 
-      opampctl agents revoke edge-prod-00017 --credential c_3f9a --yes
+      opampctl agents revoke edge-prod-00017 --credential k7f3c9a --yes
     """
 
     async def work(client: Client) -> str:

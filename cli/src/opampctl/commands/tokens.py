@@ -130,7 +130,9 @@ def revoke(
     context: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `tokens list`.")]
 ) -> None:
     """
-    Revoke an enrolment token; agents that show it are refused at their next connect.
+    Revoke an enrolment token: connections that live on it end at once, and nobody is let in by it again.
+
+    Agents keep the credentials of their own that it led to.
 
     Example: opampctl tokens revoke 7f3c
     """

@@ -10,12 +10,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_state import announcer, metrics
 from agent_state.credential import is_due, told_together
 from agent_state.enrolment import APPROVED, REVOKED, decide
 from agent_state.errors import AgentNotFound, CredentialNotFound, DecisionNotAllowed, NothingToRotate
 from agent_state.publisher import credential_revoked, decided
 from agent_state.succession import Succession
+from contracts.ids import format_uid
 from servicekit import outbox
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from agent_state.folding import Key
     from agent_state.identity_store import AgentIdentity, IdentityStore
     from servicekit.postgres import Connection as Db
+
+log = structlog.get_logger()
 
 _KNOWN = """
 SELECT EXISTS (SELECT FROM agent WHERE tenant_id = $1 AND agent_uid = $2)
@@ -188,7 +193,7 @@ class Access:
                 found.append(heir)
         return found
 
-    async def rotate(self, key: Key) -> Credential:
+    async def rotate(self, key: Key, author: str) -> Credential:
         """
         Make a new credential and let it be offered; the old one lives until the new one was used.
 
@@ -199,7 +204,10 @@ class Access:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             identity = await self._found(connection, key)
-            return await self.renew(connection, identity)
+            made = await self.renew(connection, identity)
+        # No decision about the agent, so no event; the log is where people look for who did it.
+        log.info("credential_rotated", agent_uid=format_uid(key[1]), credential_id=made.id, author=author)
+        return made
 
     async def renew(self, connection: Db, identity: AgentIdentity) -> Credential:
         """Do rotate() inside the caller's transaction; the identity is locked."""

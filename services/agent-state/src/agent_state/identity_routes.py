@@ -146,7 +146,8 @@ class IdentityRoutes:
         self, request: api.RotateAgentCredentialRequest
     ) -> api.RotateAgentCredentialReply:
         """Make a new credential and let it be offered."""
-        made = await self._access.rotate((tenant_of(request.tenant_id), uid_of(request.instance_uid)))
+        key = (tenant_of(request.tenant_id), uid_of(request.instance_uid))
+        made = await self._access.rotate(key, text_of("author", request.author, MAX_AUTHOR_CHARACTERS))
         return api.RotateAgentCredentialReply(credential=credential_of(made, made.created_at))
 
     async def decide_agent(self, request: api.DecideAgentRequest) -> api.DecideAgentReply:
