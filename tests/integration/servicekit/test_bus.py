@@ -28,7 +28,7 @@ class Spec:
     """A stream as contracts.streams would declare it."""
 
     name = "TEST"
-    subjects = ("test.stream.*",)
+    subjects: tuple[str, ...] = ("test.stream.*",)
     max_age = timedelta(hours=1)
     max_bytes = 1_000_000
     duplicate_window = timedelta(minutes=2)
