@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import ssl
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -349,6 +350,74 @@ async def test_an_agent_with_a_certificate_of_its_own_comes_back_with_it(
         await tls_platform.api.delete(f"/agents/{agent.uid_text}/credentials/{credential['id']}")
         await eventually(lambda: not agent.connected, within=WITHIN)
         await eventually(is_shown(tls_platform, agent, link="disconnected"), within=WITHIN)
+
+
+TAKES_CREDENTIALS = (
+    opamp.AgentCapabilities_ReportsStatus
+    | opamp.AgentCapabilities_AcceptsOpAMPConnectionSettings
+    | opamp.AgentCapabilities_ReportsHeartbeat
+)
+
+
+async def poll(platform: Platform, uid: bytes, token: str, **said: Any) -> httpx.Response:
+    """Poll once, as an agent that takes credentials."""
+    message = opamp.AgentToServer(instance_uid=uid, capabilities=TAKES_CREDENTIALS, **said)
+    message.agent_description.SetInParent()
+    headers = {**PROTOBUF, "Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(timeout=WITHIN) as client:
+        url = platform.run_json["opamp_http_url"]
+        return await client.post(url, content=message.SerializeToString(), headers=headers)
+
+
+def credential_in(response: httpx.Response) -> str:
+    """Read the bearer text out of an answer."""
+    assert response.status_code == 200, response.text
+    answer = opamp.ServerToAgent.FromString(response.content)
+    (header,) = answer.connection_settings.opamp.headers.headers
+    return header.value.removeprefix("Bearer ")
+
+
+@pytest.mark.parametrize("rules", [{}, {"requires_approval": True, "ephemeral_seconds": 3600}, {"issues": "bearer"}])
+async def test_no_other_token_takes_an_agent_over(running: Platform, place: str, rules: dict[str, Any]) -> None:
+    """Whoever knows an agent's id and has some token is refused with what to do; the agent notices nothing."""
+    uid = uuid.uuid4().bytes
+    token = await token_of(running, issues="bearer", max_uses=1, labels={"place": place})
+    own = credential_in(await poll(running, uid, token["secret"]))
+    other = await token_of(running, **rules)
+
+    refused = await poll(running, uid, other["secret"])
+
+    assert refused.status_code == 401
+    assert "another enrolment token" in refused.text
+    for shown in (own, token["secret"]):
+        assert (await poll(running, uid, shown)).status_code == 200
+    assert {each["id"] for each in (await running.api.get("/agents", approval="pending"))["agents"]}.isdisjoint(
+        {str(uuid.UUID(bytes=uid))}
+    )
+
+
+async def test_one_use_does_not_make_many_agents(running: Platform, eventually: Eventually) -> None:
+    """An agent may move to another id; asking for more makes no more agents, and all end with the first."""
+    uid = uuid.uuid4().bytes
+    token = await token_of(running, issues="bearer", max_uses=1)
+    own = credential_in(await poll(running, uid, token["secret"]))
+
+    async def renamed() -> bytes:
+        answer = await poll(running, uid, own, flags=opamp.AgentToServerFlags_RequestInstanceUid)
+        return bytes(opamp.ServerToAgent.FromString(answer.content).agent_identification.new_instance_uid)
+
+    heir = await renamed()
+    heirs_own = credential_in(await poll(running, heir, own))
+    refused = await poll(running, await renamed(), own)
+    assert (refused.status_code, "given another id" in refused.text) == (401, True)
+    assert (await poll(running, heir, heirs_own)).status_code == 200
+
+    await running.api.post(f"/agents/{uuid.UUID(bytes=uid)}/revoke", {"comment": "stolen"})
+
+    async def is_out() -> bool:
+        return (await poll(running, heir, heirs_own)).status_code == 401
+
+    await eventually(is_out, within=WITHIN)
 
 
 @pytest.fixture
