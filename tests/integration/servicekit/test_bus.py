@@ -217,7 +217,7 @@ async def test_a_stream_is_made_once_and_known_again(bus: Bus) -> None:
 class WiderSpec(Spec):
     """The same stream as a later release declares it."""
 
-    subjects = ("test.stream.*", "test.more.*")
+    subjects: tuple[str, ...] = ("test.stream.*", "test.more.*")
 
 
 async def test_a_stream_of_an_older_release_learns_new_subjects(bus: Bus) -> None:
