@@ -21,7 +21,7 @@ from opamp_gateway.credentials import token_hash_of
 from opamp_gateway.deflate import negotiate
 from opamp_gateway.door import Door
 from opamp_gateway.errors import BadMessage
-from opamp_gateway.polling import Polling
+from opamp_gateway.polling import Polling, Sender
 from opamp_gateway.websocket import WebSocket
 
 HEAD = (
@@ -114,7 +114,7 @@ async def test_polls_are_answered_whatever_they_say(seed: int, count: int) -> No
     speaker = Speaker(seed)
     for _ in range(count):
         body = speaker.data()
-        response = await polling._answer(body, {}, "192.0.2.1:1", None, None)
+        response = await polling._answer(body, Sender({}, "192.0.2.1:1", None, 0), None)
         assert response.status in {200, 429, 503}
         data = response.body
         assert isinstance(data, bytes)

@@ -49,7 +49,7 @@ _LOOK_SECONDS = 3.0
 """A poll this long after the last look asks the registry again; agents poll more rarely than that."""
 
 
-class _Caller(NamedTuple):
+class Sender(NamedTuple):
     """Who sends a request."""
 
     headers: dict[str, str]
@@ -66,11 +66,11 @@ class _Caller(NamedTuple):
 class _Visitor:
     """A poll of an agent that has no session here yet, while it is received."""
 
-    def __init__(self, gateway: Gateway, caller: _Caller, credential: Credential) -> None:
+    def __init__(self, gateway: Gateway, sender: Sender, credential: Credential) -> None:
         self._gateway = gateway
         self._holder = Poll(gateway)
-        self.remote_address = caller.peer
-        self.as_of = caller.as_of
+        self.remote_address = sender.peer
+        self.as_of = sender.as_of
         self.credential = credential
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -146,12 +146,12 @@ class Polling:
         peer = peer_of(address, port, headers.get("x-forwarded-for", ""), self._gateway.limits.trusted_proxies)
         try:
             proof = self._proof(request, headers, address, peer)
-            caller = _Caller(headers, peer, proof, self._gateway.changes.count)
+            sender = Sender(headers, peer, proof, self._gateway.changes.count)
             credential = None if proof is None else await self._ahead(proof)
             body = await self._body(request)
             if isinstance(body, web.Response):
                 return body
-            return await self._answer(body, caller, credential)
+            return await self._answer(body, sender, credential)
         except Unauthenticated as error:
             metrics.REFUSED.labels("token").inc()
             return _plain(401, error.public, {"WWW-Authenticate": "Bearer"})
@@ -208,7 +208,7 @@ class Polling:
         return await tokens.ask(proof) if known is None and proof.instance_uid else known
 
     async def _authenticate(
-        self, caller: _Caller, credential: Credential | None, message: opamp.AgentToServer
+        self, sender: Sender, credential: Credential | None, message: opamp.AgentToServer
     ) -> Credential:
         """
         Decide who may speak for an agent, now that the body has named it.
@@ -216,7 +216,7 @@ class Polling:
         Raises:
             Unauthenticated: Not whoever this is.
         """
-        gateway, proof, uid = self._gateway, caller.proof, message.instance_uid
+        gateway, proof, uid = self._gateway, sender.proof, message.instance_uid
         if gateway.tokens is None or proof is None:
             return OPEN
         named = gateway.renamed.first_of(uid)
@@ -227,7 +227,7 @@ class Polling:
             if wants_uid(message):
                 # It does not even claim to be one that is known.
                 raise Unauthenticated(admission.OTHER_AGENT)
-            await admission.vouch(gateway, admission.Known(credential, caller.peer, HTTP), message)
+            await admission.vouch(gateway, admission.Known(credential, sender.peer, HTTP), message)
         return credential
 
     async def _body(self, request: BaseRequest) -> bytes | web.Response:
@@ -265,8 +265,8 @@ class Polling:
             held.grow(len(chunk))
         return inflate(bytes(raw), limit) if packed else bytes(raw)
 
-    async def _answer(self, body: bytes, caller: _Caller, credential: Credential | None) -> web.Response:
-        gateway, headers, proof = self._gateway, caller.headers, caller.proof
+    async def _answer(self, body: bytes, sender: Sender, credential: Credential | None) -> web.Response:
+        gateway, headers, proof = self._gateway, sender.headers, sender.proof
         metrics.MESSAGES.labels("http").inc()
         try:
             message = parse(body)
@@ -279,9 +279,9 @@ class Polling:
         # The body decides whose message it is: the header is for those who route by it.
         uid = message.instance_uid
         try:
-            credential = await self._authenticate(caller, credential, message)
+            credential = await self._authenticate(sender, credential, message)
         except Unauthenticated as error:
-            log.warning("poll_refused", agent_uid=format_uid(uid), peer=caller.peer, reason=error.public)
+            log.warning("poll_refused", agent_uid=format_uid(uid), peer=sender.peer, reason=error.public)
             raise
         if wants_uid(message):
             temporary = gateway.connections.get(credential.tenant_id, uid)
@@ -298,7 +298,7 @@ class Polling:
                 poll.end("replaced")
             poll = await self._catch_up(poll, credential, uid, gap=message.sequence_num != _next_of(poll))
         if poll is None or poll.session is None:
-            return await self._first(message, caller, credential)
+            return await self._first(message, sender, credential)
         return await self._next(poll, poll.session, message, headers)
 
     async def _next(
@@ -318,7 +318,7 @@ class Polling:
         parts = await inquiries.make(gateway, session, step) if inquiries.are_due(session, step) else b""
         return self._reply(poll.answer(step, parts), headers)
 
-    async def _first(self, message: opamp.AgentToServer, caller: _Caller, credential: Credential) -> web.Response:
+    async def _first(self, message: opamp.AgentToServer, sender: Sender, credential: Credential) -> web.Response:
         gateway = self._gateway
         uid = message.instance_uid
         who = format_uid(uid)
@@ -326,11 +326,11 @@ class Polling:
         if refused is not None:
             return self._overloaded(uid, refused.retry_after_seconds, "too many connects just now", refused.gate)
         gateway.admission.remember(who)
-        visitor = _Visitor(gateway, caller, credential)
+        visitor = _Visitor(gateway, sender, credential)
         welcome(gateway, visitor, message)
         try:
             async with asyncio.timeout(gateway.limits.handshake_seconds):
-                return self._reply(await visitor.answer, caller.headers)
+                return self._reply(await visitor.answer, sender.headers)
         except TimeoutError:
             return self._overloaded(uid, 30, "this took too long", "handshake")
 
