@@ -244,7 +244,7 @@ async def test_a_revoked_token_gets_no_certificate(lab: Lab, pool: asyncpg.Pool)
 async def test_asking_without_end_makes_no_certificates_without_end(lab: Lab) -> None:
     """The same key gets the same certificate; another key takes its place, and what was never used is not kept."""
     token_id, _ = await lab.token()
-    first = fingerprint(await request(lab, token_id, uid_of(1)))
+    first = last = fingerprint(await request(lab, token_id, uid_of(1)))
     assert fingerprint(await request(lab, token_id, uid_of(1))) == first
     assert len(await lab.credentials(uid_of(1))) == 1
 
@@ -304,3 +304,24 @@ async def test_a_certificate_that_may_not_work_leaves_the_bearer_beside_it(lab: 
     assert not part.headers.headers
     with pytest.raises(NothingToRotate):
         await lab.routes.rotate_agent_credential(rotate)
+
+
+async def test_a_token_beside_a_certificate_that_ended_lets_in(lab: Lab) -> None:
+    """An agent may show both; the certificate counts while it is good, and a barred agent is let in by neither."""
+    token_id, shown = await lab.token(max_uses=1)
+    await lab.admit(token_id, uid_of(1))
+    sha256 = fingerprint(await request(lab, token_id, uid_of(1)))
+    (credential,) = await lab.credentials(uid_of(1))
+    both = api.Proof(token_hash=shown, certificate_sha256=sha256, certificate_uid=uid_of(1))
+
+    async def verdict() -> api.Verdict:
+        return (await lab.routes.authenticate_agents(api.AuthenticateAgentsRequest(proofs=[both]))).verdicts[0]
+
+    assert (await verdict()).credential_id == credential.id
+    revoke = api.RevokeAgentAccessRequest(tenant_id=TENANT, instance_uid=uid_of(1))
+    await lab.routes.revoke_agent_access(
+        api.RevokeAgentAccessRequest(tenant_id=TENANT, instance_uid=uid_of(1), credential_id=credential.id)
+    )
+    assert ((await verdict()).refusal, (await verdict()).credential_id) == ("", token_id)
+    await lab.routes.revoke_agent_access(revoke)
+    assert "revoked" in (await verdict()).refusal

@@ -130,14 +130,27 @@ class Admission:
         self._cache_seconds = cache_seconds
 
     async def authenticate(self, proofs: Sequence[Shown]) -> list[Verdict]:
-        """Judge proofs, all by one query; the answers stand in their order."""
+        """
+        Judge proofs, all by one query; the answers stand in their order.
+
+        Tokens shown beside certificates that let nobody in are judged by one more.
+        """
         if not proofs:
             return []
-        found, now = await self._identities.look_up(self._pool, proofs)
-        verdicts = [judge(shown, stored, now, self._cache_seconds) for shown, stored in zip(proofs, found, strict=True)]
+        verdicts = await self._judge(proofs)
+        fallen = [number for number, verdict in enumerate(verdicts) if verdict.refusal and proofs[number].has_both]
+        if fallen:
+            again = await self._judge([proofs[number].token_alone() for number in fallen])
+            for number, verdict in zip(fallen, again, strict=True):
+                if not verdict.refusal:
+                    verdicts[number] = verdict
         for verdict in verdicts:
             metrics.AUTHENTICATIONS.labels("refused" if verdict.refusal else "accepted").inc()
         return verdicts
+
+    async def _judge(self, proofs: Sequence[Shown]) -> list[Verdict]:
+        found, now = await self._identities.look_up(self._pool, proofs)
+        return [judge(shown, stored, now, self._cache_seconds) for shown, stored in zip(proofs, found, strict=True)]
 
     async def admit(self, arrival: Arrival) -> Admitted:
         """

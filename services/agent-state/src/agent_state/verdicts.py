@@ -59,6 +59,15 @@ class Shown:
         return self.certificate_hash or self.token_hash
 
     @property
+    def has_both(self) -> bool:
+        """Whether a token was shown beside a certificate of the platform's own."""
+        return bool(self.certificate_hash and self.token_hash and not self.outside_ca)
+
+    def token_alone(self) -> Shown:
+        """Leave the certificate out; whom it names is whom the token is shown for."""
+        return Shown(self.token_hash, remote_ip=self.remote_ip, uid=self.claimed_uid)
+
+    @property
     def claimed_uid(self) -> bytes:
         """Whom it claims to be: by certificate, else by header."""
         return self.certificate_uid if self.certificate_hash and self.certificate_uid else self.uid
