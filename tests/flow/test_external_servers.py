@@ -6,6 +6,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from devstack.platform import External
+from devstack.s3 import ACCESS_KEY
+from devstack.services import ObjectStore
 from world.folders import make_folder
 from world.platform import Platform
 
@@ -13,21 +15,28 @@ if TYPE_CHECKING:
     from devstack.nats import NatsServer
     from devstack.postgres import PostgresServer
     from devstack.redis import RedisServer
+    from devstack.s3 import S3Server
     from world.eventually import Eventually
 
 
 async def test_platform_runs_on_servers_of_others(
-    own_postgres_server: PostgresServer, nats_server: NatsServer, redis_server: RedisServer, eventually: Eventually
+    own_postgres_server: PostgresServer,
+    nats_server: NatsServer,
+    redis_server: RedisServer,
+    s3_server: S3Server,
+    eventually: Eventually,
 ) -> None:
     """None of our servers starts; a second stack on the same database makes an admin of its own."""
-    external = External(own_postgres_server.url(), nats_server.url, redis_server.url)
+    store = ObjectStore(s3_server.url, ACCESS_KEY, s3_server.secret_key)
+    external = External(own_postgres_server.url(), nats_server.url, redis_server.url, store)
     first = Platform(make_folder("external"))
     second = Platform(make_folder("external"))
     try:
         await first.start(external=external)
-        assert not {"postgres", "nats", "redis"} & set(first.names)
+        assert not {"postgres", "nats", "redis", "s3"} & set(first.names)
         async with first.http_agent() as agent:
             await eventually(lambda: first.api.agent(agent))
+        assert (await first.api.get("/packages/statistics"))["files"] == 0
         await first.leave()
         first.stop_processes()
 
