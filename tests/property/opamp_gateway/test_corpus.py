@@ -74,7 +74,7 @@ async def test_door_decides_what_was_worth_keeping(path: Path) -> None:
     lab = Lab(LIMITS)
     transport = FakeTransport()
     door = Door(lab.gateway, cast("Callable[[], asyncio.Protocol]", PlainHttp))
-    transport.set_protocol(door)
+    transport.set_protocol(cast("asyncio.BaseProtocol", door))
     door.connection_made(transport)
     for piece in read(path):
         if not transport.closed:

@@ -86,7 +86,7 @@ async def test_door_decides_about_any_head(head: bytes, places: list[int]) -> No
     lab = Lab()
     transport = FakeTransport()
     door = Door(lab.gateway, cast("Callable[[], asyncio.Protocol]", PlainHttp))
-    transport.set_protocol(door)
+    transport.set_protocol(cast("asyncio.BaseProtocol", door))
     door.connection_made(transport)
     edges = sorted({0, len(head), *(place for place in places if place < len(head))})
     for start, end in pairwise(edges):
