@@ -75,6 +75,8 @@ class Compose:
             result = {
                 key: value.replace(address, f"//127.0.0.1:{self.ports[name_of]}") for key, value in result.items()
             }
+        # The compiled form is made with the image (tests/deploy looks at that); here the sources run.
+        result.pop("OPAMP_GATEWAY_COMPILED", None)
         result[f"{prefix}_OPS_PORT"] = str(self.ops[room])
         if room in DOORS:
             assert result[f"{prefix}_PORT"] == str(DOORS[room])
