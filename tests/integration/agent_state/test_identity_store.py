@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent_state.identity_store import IdentityStore
+from agent_state.identity_store import _LOOK_UP, IdentityStore
 from agent_state.verdicts import Shown
 from world.facts import uid_of
 
@@ -66,3 +66,26 @@ async def test_an_identity_is_founded_once(pool: asyncpg.Pool) -> None:
     assert len(set(approvals)) == 1
     async with pool.acquire() as connection, connection.transaction():
         assert await store.hold(connection, TENANT, uid_of(2)) is None
+
+
+async def test_agents_of_other_tokens_are_found_without_reading_all(pool: asyncpg.Pool) -> None:
+    """A plain token whose own agents have certificates is guarded against nobody; the table is not read through."""
+    lab = Lab(pool, datetime.now(UTC))
+    token_id, shown = await lab.token()
+    await pool.execute(
+        """INSERT INTO agent_identity (tenant_id, agent_uid, enrolment_token_id)
+        SELECT $1, decode(lpad(to_hex(n), 32, '0'), 'hex'), $2 FROM generate_series(1, 3000) n""",
+        TENANT,
+        token_id,
+    )
+    await pool.execute("ANALYZE agent_identity")
+
+    async with pool.acquire() as connection:
+        (found,), _ = await IdentityStore().look_up(connection, [Shown(shown)])
+        plan = await connection.fetch("EXPLAIN " + _LOOK_UP, [shown] * 256, [b""] * 256, TENANT)
+    other_id, _ = await lab.token(max_uses=1)
+    await lab.admit(other_id, bytes(16))
+    (guarded,), _ = await IdentityStore().look_up(pool, [Shown(shown)])
+
+    assert not [row[0] for row in plan if "Seq Scan on agent_identity" in row[0]]
+    assert (found.has_guarded, guarded.has_guarded) == (False, True)

@@ -27,7 +27,8 @@ _WANTED = """t.tenant_id, t.id, t.expires_at, t.revoked_at, t.uses, t.max_uses, 
   t.requires_approval, t.ephemeral_seconds, t.issues, t.credential_lifetime_seconds"""
 
 # One query for all proofs. LIMIT 1 keeps the planner from reading whole tables into hashes for a few hundred rows; the
-# subqueries of CASE run only for the few proofs that need them.
+# subqueries of CASE run only for the few proofs that need them. Whether any agent belongs to another token is told by
+# the first and the last of their index.
 _LOOK_UP = f"""
 SELECT p.position, now() AS now, {_WANTED},
   c.tenant_id AS c_tenant_id, c.id AS c_id, c.agent_uid AS c_agent_uid, c.kind AS c_kind, c.state AS c_state,
@@ -41,10 +42,10 @@ SELECT p.position, now() AS now, {_WANTED},
     ELSE false END AS has_absentees,
   CASE WHEN t.id IS NOT NULL
     THEN EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.approval <> 'approved')
-      OR EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.enrolment_token_id <> ''
-        AND b.enrolment_token_id < t.id)
-      OR EXISTS (SELECT FROM agent_identity b WHERE b.tenant_id = t.tenant_id AND b.enrolment_token_id <> ''
-        AND b.enrolment_token_id > t.id)
+      OR coalesce((SELECT b.enrolment_token_id FROM agent_identity b WHERE b.tenant_id = t.tenant_id
+        AND b.enrolment_token_id <> '' ORDER BY b.enrolment_token_id LIMIT 1) <> t.id, false)
+      OR coalesce((SELECT b.enrolment_token_id FROM agent_identity b WHERE b.tenant_id = t.tenant_id
+        AND b.enrolment_token_id <> '' ORDER BY b.enrolment_token_id DESC LIMIT 1) <> t.id, false)
     ELSE false END AS has_guarded,
   EXISTS (SELECT FROM connection_settings_policy y
     WHERE y.tenant_id = coalesce(t.tenant_id, c.tenant_id, $3)) AS has_policies
