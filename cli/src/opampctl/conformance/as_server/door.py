@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FILES = "/files/"
 OTLP = ("/v1/metrics", "/v1/traces", "/v1/logs")
 HEADER = b"\x00"
+GZIP = b"\x1f\x8b"
+"""No AgentToServer begins so: a body that is packed and does not say so is read all the same, and judged for it."""
+
 MOST_BODY_BYTES = 80 * 1024 * 1024
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _READ_BYTES = 1 << 16
@@ -213,7 +216,7 @@ class Door:
                 self.excused = True
                 self.trace.sent(f"HTTP {reply.status}")
                 return _respond(writer, reply)
-            if reply is None and self.manners.waiting:
+            if reply is None and self.manners.waiting and "agent_disconnect" not in said.parts:
                 answer = self.manners.waiting.popleft()
             else:
                 answer = self._answer(said, reply)
@@ -395,7 +398,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 
 
 def _plain(body: bytes, headers: dict[str, str]) -> bytes:
-    if headers.get("content-encoding", "") != "gzip":
+    if headers.get("content-encoding", "") != "gzip" and not body.startswith(GZIP):
         return body
     try:
         return zlib.decompressobj(wbits=31).decompress(body, MOST_BODY_BYTES)

@@ -259,13 +259,26 @@ class Scene:
         Raises:
             Halt: It does not answer any more.
         """
+        left = f"the agent left after {what}"
         try:
-            said = await self.full_report()
+            mark = await self.tell(opamp.ServerToAgent(flags=opamp.ServerToAgentFlags_ReportFullState))
         except Halt as error:
             self.judge(rows, condition=False, sentence=f"after {what}: {error}")
             raise
-        self.judge(rows, self.over_http or self.meeting is meeting, f"the agent left after {what}")
-        return said
+
+        def look() -> Said | str | None:
+            if meeting is not None and not meeting.open:
+                return left
+            later = self.log.since(mark)
+            return next((each for each in later if "agent_description" in each.parts), None)
+
+        found = await self.log.until(look, self.patience.poll if self.over_http else self.patience.answer)
+        if found is None or isinstance(found, str):
+            sentence = found or f"after {what} the agent does not report its full state when asked"
+            self.judge(rows, condition=False, sentence=sentence)
+            raise Halt(sentence)
+        self.judge(rows, condition=True, sentence="")
+        return found
 
     async def quiet(self, since: int) -> list[Said]:
         """Let a moment pass; returns what was said that is no heartbeat."""

@@ -63,6 +63,9 @@ class Options:
     only: frozenset[str] = frozenset()
     """Ids of rows; empty = all."""
 
+    scenarios: frozenset[str] = frozenset()
+    """Names of scenarios, or of modules of them, to play; empty = all that are of use."""
+
     patience: Patience = field(default_factory=Patience)
     good_config: str = GOOD_CONFIG
     bad_config: str = BAD_CONFIG
@@ -124,7 +127,11 @@ class AgentSuite:
         """Scenarios that judge a wanted row; rows about every message want the first and the last."""
         known = catalogue.scenarios()
         only = self._options.only
+        named = self._options.scenarios
         chosen = [each for each in known.values() if not only or only & set(each.rows)]
+        if named:
+            chosen = [each for each in chosen if named & {each.name, each.name.partition(".")[0]}]
+            return sorted(chosen, key=lambda each: each.name != _FIRST)
         if only & (set(catalogue.rules()) | set(catalogue.reviews())) and known[_FIRST] not in chosen:
             chosen.append(known[_FIRST])
         return sorted(chosen, key=lambda each: each.name != _FIRST)

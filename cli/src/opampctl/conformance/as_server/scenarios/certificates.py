@@ -22,7 +22,11 @@ _HASH_BYTES = 32
 async def certificate_is_asked_for(scene: Scene) -> None:
     """A request is signed with a key that stays at home; the certificate is shown from then on."""
     await scene.meet()
-    said = await scene.hear(lambda each: "connection_settings_request" in each.parts, 0, scene.patience.quiet)
+    await scene.full_report()
+    said = await scene.log.until(
+        lambda: next((each for each in scene.log.since(0) if "connection_settings_request" in each.parts), None),
+        scene.patience.quiet,
+    )
     if said is None:
         raise Halt("the agent asks for no certificate")
     request = said.message.connection_settings_request

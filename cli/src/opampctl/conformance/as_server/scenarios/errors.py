@@ -45,9 +45,7 @@ async def overload(scene: Scene) -> None:
     await scene.full_report()
     failed = await _fail_one(scene, _unavailable(scene.patience.wait))
     old, knocks = scene.meeting, len(scene.log.knocks)
-    said = await scene.log.until(
-        lambda: next(iter(scene.log.since(failed.index + 1)), None), scene.patience.poll
-    )
+    said = await _back(scene, failed, scene.patience.poll)
     if not scene.over_http:
         left = old is None or not old.open
         scene.judge("C-264", left and len(scene.log.knocks) > knocks, "the agent stays on its connection")
@@ -71,10 +69,7 @@ async def overload_without_a_term(scene: Scene) -> None:
     waits = []
     for _ in range(_ROUNDS):
         failed = await _fail_one(scene, _unavailable(None))
-        said = await scene.log.until(
-            lambda mark=failed.index + 1: next(iter(scene.log.since(mark)), None),  # type: ignore[misc]  # bound here
-            scene.patience.effect,
-        )
+        said = await _back(scene, failed, scene.patience.effect)
         if said is None:
             scene.skip("C-266", f"the agent waits longer than {scene.patience.effect:g} s")
             return
@@ -118,6 +113,16 @@ async def _not_again(scene: Scene, row: str, kind: opamp.ServerErrorResponseType
     await scene.log.quiet(scene.patience.quiet)
     again = [each for each in scene.log.since(failed.index + 1) if "agent_description" in each.parts]
     scene.judge(row, not again, "the message the error was about came again")
+
+
+async def _back(scene: Scene, failed: Said, seconds: float) -> Said | None:
+    """Wait for the next thing the agent says that is no goodbye."""
+
+    def look() -> Said | None:
+        later = scene.log.since(failed.index + 1)
+        return next((each for each in later if "agent_disconnect" not in each.parts), None)
+
+    return await scene.log.until(look, seconds)
 
 
 async def _fail_one(scene: Scene, error: opamp.ServerErrorResponse) -> Said:

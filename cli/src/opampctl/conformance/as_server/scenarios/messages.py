@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.conformance.as_server.catalogue import rule
+from opampctl.conformance.as_server.door import GZIP
 from opampctl.conformance.as_server.manners import MEDIA_TYPE
 from opampctl.conformance.heard import Transport
 from opampctl.conformance.wire import DELIMITED, WireError, fields, values
@@ -33,7 +34,6 @@ _NO_WEBSOCKET = "the agent does not speak WebSocket"
 _NO_HEALTH = "no health was reported"
 _NO_CUSTOM = "no custom message was sent"
 _EFFECTIVE, _MAP, _ENTRY = 6, 1, 1
-_GZIP = b"\x1f\x8b"
 
 
 @rule("C-006", broken="a text message", unseen=_NO_WEBSOCKET)
@@ -88,13 +88,13 @@ def header_names_the_uid(said: Said) -> bool | None:
 @rule("C-024", broken="", unseen="the agent sends no gzipped bodies")
 def bodies_may_be_gzipped(said: Said) -> bool | None:
     """Gzipped bodies were seen."""
-    return True if said.packed[:2] == _GZIP else None
+    return True if said.packed[:2] == GZIP else None
 
 
 @rule("C-025", broken="a gzipped body without Content-Encoding", unseen="the agent sends no gzipped bodies")
 def gzipped_bodies_are_marked(said: Said) -> bool | None:
     """A gzipped body has the Content-Encoding."""
-    return said.headers.get("content-encoding") == "gzip" if said.packed[:2] == _GZIP else None
+    return said.headers.get("content-encoding") == "gzip" if said.packed[:2] == GZIP else None
 
 
 @rule("C-054", broken="instance_uid is not set")

@@ -155,17 +155,15 @@ def _fetches(scene: Scene, one: Package, since: int) -> list[Fetch]:
 
 
 async def _settled(scene: Scene, rows: str, offered: opamp.PackagesAvailable, mark: int) -> Said:
-    """Wait until every offered package is installed or has failed."""
-
-    def settled(said: Said) -> bool:
-        told = said.message.package_statuses.packages
-        return all(name in told and told[name].status in (_INSTALLED, _FAILED) for name in offered.packages)
+    """Wait until every package that is listed is installed or has failed."""
 
     def fits(said: Said) -> bool:
-        if "package_statuses" not in said.parts or not settled(said):
-            return False
         told = said.message.package_statuses.packages
-        return all(told[name].server_offered_hash in (b"", one.hash) for name, one in offered.packages.items())
+        listed = {name: one for name, one in offered.packages.items() if name in told}
+        return bool(listed) and all(
+            told[name].status in (_INSTALLED, _FAILED) and told[name].server_offered_hash in (b"", one.hash)
+            for name, one in listed.items()
+        )
 
     found = await scene.hear(fits, mark, scene.patience.effect)
     scene.judge(rows, found is not None, "it is not told how the packages ended")
