@@ -1,12 +1,18 @@
-"""The suite as a server: sins of a small agent fail their rows and no others; the simulator fails no MUST."""
+"""The suite as a server: an honest agent fails nothing, the simulator no MUST, and every end of a run has its code."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import agentlab
 import pytest
 from agentlab.agent import LIMIT_BYTES, TinyAgent
-from agentlab.judging import CALM, examine, failed_rows, fails_by_silence
+from agentlab.judging import CALM, examine
+
 from opampctl.conformance import Verdict
 from opampctl.conformance.as_server import AgentSuite, Options, Urls
 from opampctl.conformance.heard import Transport
@@ -14,125 +20,30 @@ from opampctl.simulate import Fleet, FleetOptions
 from opampctl.simulate import Transport as Speech
 
 if TYPE_CHECKING:
-    from opampctl.conformance import Result
+    from rest_double import Run
+    from typer.testing import Result
 
+    from opampctl.conformance import Result as Judged
+
+FIXTURES = Path(agentlab.__file__).parents[1]
 WS, HTTP = Transport.WEBSOCKET, Transport.HTTP
-PLAIN = "arrival.first_report state.full_state"
-
-SINS = [
-    ("text", PLAIN, "C-006"),
-    ("junk at the end", "state.components", "C-007 C-080"),
-    ("long header", PLAIN, "C-008"),
-    ("any header", "answers.other_headers", "C-009"),
-    ("drops on empty", "answers.header_alone", "C-012"),
-    ("old WebSocket", PLAIN, "C-005"),
-    ("incomplete", PLAIN, "C-045"),
-    ("custom message first", PLAIN, "C-044 C-232"),
-    ("text uid", "arrival.first_report", "C-058"),
-    ("random uid", PLAIN, "C-059"),
-    ("reserved bit", PLAIN, "C-077 C-085"),
-    ("no ReportsStatus", PLAIN, "C-079"),
-    ("skips numbers", PLAIN, "C-065"),
-    ("counts per connection", "connecting.connection_breaks", "C-065"),
-    ("nameless heartbeats", "beating.heartbeats_come", "C-054 C-220"),
-    ("heartbeats without capabilities", "beating.heartbeats_come", "C-078"),
-    ("odd attributes", PLAIN, "C-087"),
-    ("seconds", PLAIN, "C-105 C-107"),
-    ("healthy with an error", PLAIN, "C-104"),
-    ("talkative components", PLAIN, "C-242"),
-    ("moody components", "arrival", "C-241"),
-    ("hashless components", "arrival", "C-240"),
-    ("bad names", PLAIN, "C-233"),
-    ("answers everything", "answers.acknowledgements", "C-051 C-052"),
-    ("drops on errors", "answers.strange_messages", "C-285"),
-    ("heeds others", "answers.another_agent", "C-286"),
-    ("unwanted", "answers.modest_server", "C-083"),
-    ("repeats config status", "configuration.configuration_comes_twice", "C-052 C-073 C-094"),
-    ("repeats description", "configuration.configuration_is_applied", "C-070"),
-    ("hashless failures", "configuration.configuration_is_refused", "C-112"),
-    ("forgets", "configuration.configuration_is_remembered", "C-113"),
-    ("sends bad things again", "errors.bad_request errors.unknown_error", "C-260 C-261"),
-    ("hurries", "errors.overload", "C-265"),
-    ("hurries", "connecting.server_asks_for_patience", "C-225 C-252 C-267"),
-    ("no goodbye", "connecting.agent_leaves settings.trial_goes_well", "C-064 C-170 C-248"),
-    ("no close frame", "connecting.agent_leaves", "C-249"),
-    ("silent trials", "settings.trial_goes_well", "C-169"),
-    ("no offered headers", "settings.trial_goes_well", "C-202"),
-    ("calls failures applied", "settings.trial_goes_badly", "C-171 C-175"),
-    ("forgets", "settings.settings_are_remembered", "C-172"),
-    ("beats on", "beating.offered_interval", "C-219"),
-    ("fetches again", "packages.packages_are_synced", "C-121 C-129"),
-    ("always fetches", "packages.packages_are_synced", "C-123 C-126 C-134"),
-    ("no file headers", "packages.packages_are_synced", "C-128"),
-    ("posts for files", "packages.packages_are_synced", "C-127"),
-    ("own hash of all", "packages", "C-159"),
-    ("keeps what is dropped", "packages.packages_are_synced", "C-124"),
-    ("nameless packages", "packages.packages_are_synced", "C-142"),
-    ("errors of what works", "packages.packages_are_synced", "C-151"),
-    ("forgets the offer", "packages.packages_are_synced", "C-147"),
-    ("claims what it lacks", "packages.package_cannot_be_fetched", "C-144 C-146"),
-    ("newest package only", "packages.packages_are_synced", "C-140"),
-    ("talks to anyone", "extensions.custom_messages", "C-231 C-232 C-235"),
-    ("acts beside commands", "extensions.restart", "C-226"),
-]
-
-SINS_OVER_HTTP = [
-    ("no content type", PLAIN, "C-015"),
-    ("no uid header", PLAIN, "C-022"),
-    ("unmarked gzip", PLAIN, "C-025"),
-    ("insists", "errors.too_large", "C-042"),
-    ("no goodbye", "connecting.agent_leaves", "C-250"),
-]
-
-SILENT_SINS = [
-    (WS, "one-byte headers", "answers.long_headers", "C-010"),
-    (WS, "no full state", "state.full_state", "C-066"),
-    (WS, "keeps its uid", "state.new_uid_is_used", "C-062"),
-    (WS, "no components", "state.components", "C-244"),
-    (WS, "unfinished", "configuration.configuration_is_applied", "C-114"),
-    (WS, "ignores overload", "errors.overload", "C-262 C-264"),
-    (WS, "stays when overloaded", "errors.overload", "C-264"),
-    (WS, "calls it applied", "settings.trial_goes_badly", "C-171"),
-    (WS, "ignores commands", "extensions.restart", "C-226 C-228"),
-    (WS, "no limit", "sizes", "C-027 C-028 C-029"),
-    (HTTP, "no limit", "sizes", "C-035 C-036 C-037"),
-    (HTTP, "loses news", "configuration.news_get_lost", "C-076"),
-]
-
-
-@pytest.mark.parametrize(("sin", "scenarios", "rows"), SINS, ids=lambda value: str(value).replace(" ", "-")[:40])
-async def test_sin_fails_exactly_its_rows(sin: str, scenarios: str, rows: str) -> None:
-    """Of all rows these scenarios and the rules for every message judge, exactly these fail."""
-    assert await failed_rows(sin, scenarios) == set(rows.split())
-
-
-@pytest.mark.parametrize(
-    ("sin", "scenarios", "rows"), SINS_OVER_HTTP, ids=lambda value: str(value).replace(" ", "-")[:40]
-)
-async def test_sin_over_http_fails_exactly_its_rows(sin: str, scenarios: str, rows: str) -> None:
-    """The same for an agent that polls."""
-    assert await failed_rows(sin, scenarios, HTTP) == set(rows.split())
-
-
-@pytest.mark.parametrize(
-    ("transport", "sin", "scenarios", "rows"), SILENT_SINS, ids=lambda value: str(value).replace(" ", "-")[:40]
-)
-async def test_silence_fails_its_rows(transport: Transport, sin: str, scenarios: str, rows: str) -> None:
-    """What has to come and does not fails its rows when patience ends."""
-    assert await fails_by_silence(sin, scenarios, rows, transport)
-
-
 QUICK = (
     "answers arrival configuration.configuration_is_applied configuration.news_get_lost connecting.agent_leaves "
     "errors.too_large packages.packages_are_synced settings.trial_goes_well state"
 )
 """A poll is a wait: over HTTP the scenarios are played that judge what is different there."""
 
+MORE = (
+    "answers arrival beating.heartbeats_come certificates configuration connecting.agent_leaves "
+    "connecting.connection_breaks errors extensions packages settings sizes state"
+)
+"""Those left out wait for seconds; agents that sin against them play them, too."""
+
 
 @pytest.mark.parametrize("transport", [WS, HTTP])
 async def test_honest_agent_fails_nothing(transport: Transport) -> None:
     """An agent that does everything right passes all that can be judged of it, and most can."""
-    results = await examine(TinyAgent(transport), scenarios=QUICK if transport is HTTP else "")
+    results = await examine(TinyAgent(transport), scenarios=QUICK if transport is HTTP else MORE)
 
     assert [(each.row.id, each.said) for each in results if each.verdict is Verdict.FAIL] == []
     assert sum(each.verdict is Verdict.PASS for each in results) > (140 if transport is WS else 90)
@@ -145,7 +56,7 @@ class SimulatedOne:
     restarts = True
 
     def __init__(self, transport: Transport) -> None:
-        self.transports = (transport,)
+        self.transports: tuple[Transport, ...] = (transport,)
         self._fleet: Fleet | None = None
 
     async def start(self, urls: Urls, transport: Transport | None) -> None:
@@ -154,7 +65,7 @@ class SimulatedOne:
             endpoint=urls.of(transport or WS),
             agents=1,
             transport=Speech.HTTP if transport is HTTP else Speech.WEBSOCKET,
-            heartbeat_seconds=0.3,
+            heartbeat_seconds=0.1,
             apply_delay_seconds=0.01,
             accept_settings=True,
             components=True,
@@ -171,9 +82,7 @@ class SimulatedOne:
     kill = stop
 
 
-
-
-async def examine_simulator(transport: Transport) -> list[Result]:
+async def examine_simulator(transport: Transport) -> list[Judged]:
     """Run what is quick over the simulator."""
     modules = "answers arrival configuration settings extensions state connecting.agent_leaves errors.bad_request"
     modules = QUICK if transport is HTTP else modules
@@ -191,3 +100,66 @@ async def test_simulator_fails_no_must(transport: Transport) -> None:
     musts = [(each.row.id, each.said) for each in results if each.broken and each.row.level.startswith("MUST")]
     assert musts == []
     assert sum(each.verdict is Verdict.PASS for each in results) > 80
+
+
+AGENT = f"""
+import asyncio, signal, sys
+sys.path.insert(0, {str(FIXTURES)!r})
+from agentlab.agent import TinyAgent
+from opampctl.conformance.as_server import Urls
+from opampctl.conformance.heard import Transport
+
+async def main():
+    agent = TinyAgent(Transport(sys.argv[2]), *sys.argv[3:])
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    await agent.start(Urls(sys.argv[1], sys.argv[1]), None)
+    await over.wait()
+    await agent.stop()
+
+asyncio.run(main())
+"""
+
+
+def conformance(run: Run, *words: str, agent: str = "{ws_url} websocket", listen: str = "127.0.0.1:0") -> Result:
+    """Run the command with the small agent as a program."""
+    command = f"{shlex.join([sys.executable, '-c', AGENT])} {agent}"
+    return run("conformance", "--as-server", "--listen", listen, "--agent-command", command, *words)
+
+
+def test_honest_program_ends_with_zero(anonymous: Run) -> None:
+    """No row failed: 0, the counts on stdout, progress on stderr; the program is started and ended."""
+    result = conformance(anonymous, "--only", "C-058,C-066,C-248,C-249")
+
+    assert result.exit_code == 0, result.output
+    assert "4 of 4 applicable MUST and SHOULD rows pass." in result.stdout
+    assert "connecting.agent_leaves websocket" in result.stderr
+
+
+def test_program_that_sins_ends_with_one(anonymous: Run, tmp_path: Path) -> None:
+    """A row failed: 1, and the JSON report has the bytes."""
+    file = tmp_path / "report.json"
+    words = ("--only", "C-079", "-q", "--report", "json", "-o", str(file))
+    result = conformance(anonymous, *words, agent="{http_url} http 'no ReportsStatus'")
+
+    row = json.loads(file.read_text())["rows"][0]
+    assert (result.exit_code, row["verdict"]) == (1, "fail")
+    assert "< message 0, http: 0a10" in row["evidence"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--only", "S-001"), "There is no row S-001."),
+        (("--listen", "nowhere"), "is no address to listen on"),
+        (("--agent-command", "agent without address"), "names none of"),
+        (("--agent-command", "/no/such/agent {ws_url}"), "cannot be started"),
+    ],
+    ids=["row", "address", "placeholder", "program"],
+)
+def test_what_cannot_run_ends_with_two(anonymous: Run, options: tuple[str, ...], said: str) -> None:
+    """A run that cannot be made: 2, with the reason."""
+    result = anonymous("conformance", "--as-server", "--listen", "127.0.0.1:0", "-q", *options)
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())

@@ -66,9 +66,7 @@ _reviews: dict[str, Review] = {}
 _untestable: dict[str, str] = {}
 
 
-def scenario(
-    rows: str, *, transports: tuple[Transport, ...] = BOTH, restarts: bool = False
-) -> Callable[[Run], Run]:
+def scenario(rows: str, *, transports: tuple[Transport, ...] = BOTH, restarts: bool = False) -> Callable[[Run], Run]:
     """Enter a scenario for rows parted by blanks; those it does not judge in the end are not applicable."""
 
     def enter(run: Run) -> Run:

@@ -349,7 +349,6 @@ class Door:
         self.trace.received("request body" if transport is Transport.HTTP else "binary message", raw)
         return said
 
-
     def _new_process(self, data: bytes) -> None:
         if not self.restarting:
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.conformance.as_server.manners import Manners, Refusal
+from opampctl.conformance.as_server.said import Said
 from opampctl.conformance.as_server.sheet import Finding, Sheet
 from opampctl.conformance.evidence import Trace
 from opampctl.conformance.heard import Transport
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from opampctl.conformance.as_server.agents import Agent, Urls
     from opampctl.conformance.as_server.authority import Authority
     from opampctl.conformance.as_server.door import Door
-    from opampctl.conformance.as_server.said import Knock, Meeting, Said
+    from opampctl.conformance.as_server.said import Knock, Meeting
 
     Holds = Callable[[Said], object]
 
@@ -215,13 +216,9 @@ class Scene:
         """Wait for a message that fits; None when none came in time."""
         usual = self.patience.poll if self.over_http else self.patience.answer
         limit = max(usual, seconds or 0.0) if self.over_http else seconds or usual
-        return await self.log.until(
-            lambda: next((each for each in self.log.since(since) if holds(each)), None), limit
-        )
+        return await self.log.until(lambda: next((each for each in self.log.since(since) if holds(each)), None), limit)
 
-    async def expect(
-        self, rows: str, holds: Holds, sentence: str, *, since: int, seconds: float | None = None
-    ) -> Said:
+    async def expect(self, rows: str, holds: Holds, sentence: str, *, since: int, seconds: float | None = None) -> Said:
         """
         Wait for a message that fits, and judge rows by whether it comes.
 
@@ -266,15 +263,15 @@ class Scene:
             self.judge(rows, condition=False, sentence=f"after {what}: {error}")
             raise
 
-        def look() -> Said | str | None:
+        def look() -> Said | bool | None:
             if meeting is not None and not meeting.open:
-                return left
+                return True
             later = self.log.since(mark)
             return next((each for each in later if "agent_description" in each.parts), None)
 
         found = await self.log.until(look, self.patience.poll if self.over_http else self.patience.answer)
-        if found is None or isinstance(found, str):
-            sentence = found or f"after {what} the agent does not report its full state when asked"
+        if not isinstance(found, Said):
+            sentence = left if found else f"after {what} the agent does not report its full state when asked"
             self.judge(rows, condition=False, sentence=sentence)
             raise Halt(sentence)
         self.judge(rows, condition=True, sentence="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
@@ -54,7 +55,7 @@ async def offered_interval(scene: Scene) -> None:
     rows = "C-019 C-218 C-221" if scene.over_http else "C-218 C-223"
     beats = sum(each.bare for each in said)
     scene.judge(rows, beats >= _BEATS, f"{beats} heartbeats came in {_BEATS * _SLACK} intervals of {interval:g} s")
-    gaps = [two.at - one.at for one, two in zip(said, said[1:], strict=False) if two.bare and one.line == two.line]
+    gaps = [two.at - one.at for one, two in pairwise(said) if two.bare and one.line == two.line]
     if gaps and not scene.over_http:
         # A stalled machine may bring two heartbeats together; an agent that hurries does so every time.
         hasty = sorted(gaps)[len(gaps) // 2] < interval * _EARLY

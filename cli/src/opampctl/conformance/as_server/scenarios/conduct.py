@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from opamp.v1 import opamp_pb2 as opamp
@@ -53,7 +54,7 @@ def uid_stays(log: Log) -> Looked:
     """The uid of a process changes only when the server says so."""
     for before, after in _pairs(log):
         one, two = before.message.instance_uid, after.message.instance_uid
-        yield one == two or two == after.given_uid, "the uid changed by itself", _both(before, after)
+        yield two in {one, after.given_uid}, "the uid changed by itself", _both(before, after)
 
 
 @review("C-080", unseen="no capabilities were stated")
@@ -141,7 +142,7 @@ def unchanged_components_may_be_left_out(log: Log) -> Looked:
 def same_components_have_the_same_hash(log: Log) -> Looked:
     """In every process the hash is the same."""
     told = [each for each in log.said if each.message.available_components.hash]
-    for one, two in zip(told, told[1:], strict=False):
+    for one, two in pairwise(told):
         same = one.message.available_components.hash == two.message.available_components.hash
         yield same, "another hash although nothing changed", _both(one, two)
 
@@ -165,7 +166,7 @@ def polls_may_keep_the_connection(log: Log) -> Looked:
 def news_need_not_wait(log: Log) -> Looked:
     """A poll with news close behind another was seen."""
     polls = [each for each in log.said if each.transport is Transport.HTTP]
-    gaps = [two.at - one.at for one, two in zip(polls, polls[1:], strict=False) if one.life == two.life]
+    gaps = [two.at - one.at for one, two in pairwise(polls) if one.life == two.life]
     idle = max((gap for gap in gaps), default=0.0)
     if any(not two.bare and gap < idle / 2 for two, gap in zip(polls[1:], gaps, strict=False)):
         yield True, "", ()
@@ -197,7 +198,7 @@ def nothing_unwanted_is_sent(log: Log) -> Looked:
 def _pairs(log: Log) -> Iterator[tuple[Said, Said]]:
     """Give every two messages that follow each other in one process."""
     readable = [each for each in log.said if each.readable]
-    for before, after in zip(readable, readable[1:], strict=False):
+    for before, after in pairwise(readable):
         if before.life == after.life:
             yield before, after
 

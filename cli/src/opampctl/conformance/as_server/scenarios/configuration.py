@@ -63,8 +63,9 @@ async def configuration_is_applied(scene: Scene) -> None:
     if status.status == _APPLIED and scene.has(_EFFECTIVE):
         await scene.expect(
             "C-095 C-116",
-            lambda each: "effective_config" in each.parts
-            and each.message.effective_config != before.message.effective_config,
+            lambda each: (
+                "effective_config" in each.parts and each.message.effective_config != before.message.effective_config
+            ),
             "applied, and the effective config did not follow",
             since=mark,
         )
@@ -91,9 +92,7 @@ async def configuration_among_others(scene: Scene) -> None:
     scene.need(_ACCEPTS)
     scene.need(_REPORTS)
     offered = good(scene)
-    mark = await scene.tell(
-        opamp.ServerToAgent(remote_config=offered, flags=opamp.ServerToAgentFlags_ReportFullState)
-    )
+    mark = await scene.tell(opamp.ServerToAgent(remote_config=offered, flags=opamp.ServerToAgentFlags_ReportFullState))
     await scene.expect("C-048", lambda each: "agent_description" in each.parts, "the flag is not heeded", since=mark)
     await scene.expect(
         "C-048",
@@ -187,8 +186,7 @@ async def _taken(scene: Scene) -> opamp.AgentRemoteConfig:
 async def _ended(scene: Scene, mark: int, offered: opamp.AgentRemoteConfig) -> Said | None:
     """Wait for a status that is final; one with another hash counts as well."""
     return await scene.hear(
-        lambda each: each.message.remote_config_status.status in _ENDED
-        and (_about(each, offered) or not each.excused),
+        lambda each: each.message.remote_config_status.status in _ENDED and (_about(each, offered) or not each.excused),
         mark,
         scene.patience.effect,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from opampctl.conformance.as_server.catalogue import scenario
@@ -151,4 +152,4 @@ async def _gaps(scene: Scene, row: str, since: int) -> list[float]:
         raise Halt("the agent does not try again")
     if len(knocks) < ATTEMPTS:
         raise Halt(f"only {len(knocks)} attempts came in time")
-    return [two.at - one.at for one, two in zip(knocks, knocks[1:], strict=False)]
+    return [two.at - one.at for one, two in pairwise(knocks)]

@@ -20,7 +20,9 @@ _PENDING = opamp.PackageStatusEnum_InstallPending
 _DOWNLOADING = opamp.PackageStatusEnum_Downloading
 
 
-def _each(said: Said, about: Callable[[opamp.PackageStatus], bool], good: Callable[[opamp.PackageStatus], object]) -> bool | None:
+def _each(
+    said: Said, about: Callable[[opamp.PackageStatus], bool], good: Callable[[opamp.PackageStatus], object]
+) -> bool | None:
     found = [each for each in said.message.package_statuses.packages.values() if about(each)]
     return all(good(each) for each in found) if found else None
 

@@ -28,7 +28,9 @@ async def oversized_message(scene: Scene) -> None:
     )
     scene.judge("C-027 C-028", not _full(scene, mark), "an oversized message is heeded")
     code = meeting.close_code if meeting is not None else None
-    scene.judge("C-029", code == _TOO_BIG, f"the Close frame has {code or 'no code'}" if code else "no Close frame came")
+    scene.judge(
+        "C-029", code == _TOO_BIG, f"the Close frame has {code or 'no code'}" if code else "no Close frame came"
+    )
 
 
 @scenario("C-035 C-036 C-037", transports=(Transport.HTTP,))

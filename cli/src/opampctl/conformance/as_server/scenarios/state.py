@@ -23,9 +23,7 @@ async def full_state(scene: Scene) -> None:
     """Asked for everything, the agent tells everything."""
     met = await scene.meet()
     mark = await scene.tell(opamp.ServerToAgent(flags=_FULL_STATE))
-    said = await scene.expect(
-        "C-066", lambda each: "agent_description" in each.parts, "no full state came", since=mark
-    )
+    said = await scene.expect("C-066", lambda each: "agent_description" in each.parts, "no full state came", since=mark)
     missing = [part for bit, part in _PROMISED.items() if scene.has(bit) and part not in said.parts]
     if "custom_capabilities" in met.parts and "custom_capabilities" not in said.parts:
         missing.append("custom_capabilities")
@@ -64,9 +62,7 @@ async def new_uid_is_used(scene: Scene) -> None:
     """A uid given by the server, unasked, is in every message from then on."""
     await scene.meet()
     given = new_uid()
-    await scene.tell(
-        opamp.ServerToAgent(agent_identification=opamp.AgentIdentification(new_instance_uid=given))
-    )
+    await scene.tell(opamp.ServerToAgent(agent_identification=opamp.AgentIdentification(new_instance_uid=given)))
     mark = await scene.tell(opamp.ServerToAgent(flags=_FULL_STATE), uid=given)
     said = await scene.hear(lambda each: "agent_description" in each.parts, mark)
     if said is None:
