@@ -25,7 +25,9 @@ async def test_what_happens_ends_the_wait() -> None:
 
 async def test_patience_ends() -> None:
     """What never happens is None."""
-    assert await Log().until(lambda: None, 0.01) is None
+    nothing: list[str] = []
+
+    assert await Log().until(lambda: nothing, 0.01) is None
 
 
 async def test_only_this_life_counts() -> None:

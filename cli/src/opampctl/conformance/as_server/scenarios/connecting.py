@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from opampctl.conformance.as_server.catalogue import scenario
+from opampctl.conformance.as_server.manners import Refusal
 from opampctl.conformance.as_server.scene import Halt
 from opampctl.conformance.heard import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opampctl.conformance.as_server.scene import Scene
 
@@ -81,11 +83,8 @@ async def server_asks_for_patience(scene: Scene) -> None:
     await scene.meet()
     waits = []
     seconds = scene.patience.wait
-    for header, least in (
-        (lambda: str(int(seconds)), seconds),
-        (lambda: formatdate(time.time() + seconds + _DATE_SECONDS, usegmt=True), seconds - _DATE_SECONDS),
-    ):
-        scene.refuse_with(_OVERLOADED, {"Retry-After": header()})
+    for as_date in (False, True):
+        scene.manners.refuse = partial(_ask_for_patience, seconds, as_date)
         knocks = len(scene.log.knocks)
         if not scene.over_http:
             knocks = await _drop(scene)
@@ -95,15 +94,15 @@ async def server_asks_for_patience(scene: Scene) -> None:
         second = await scene.knocked(knocks + 1, scene.patience.poll)
         if second is None:
             raise Halt("the agent does not knock again after 503")
-        waits.append((second.at - first.at, least))
+        waits.append(second.at - first.at)
         mark = len(scene.log.said)
         scene.admit()
         if await scene.hear(lambda _said: True, mark, scene.patience.poll) is None and scene.over_http:
             raise Halt("the agent does not come back after 503")
         if not scene.over_http:
             await scene.log.until(lambda: scene.door.socket, scene.patience.effect)
-    told = ", ".join(f"{wait:.2f} s" for wait, _ in waits)
-    patient = all(wait >= least * _EARLY for wait, least in waits)
+    told = ", ".join(f"{wait:.2f} s" for wait in waits)
+    patient = all(wait >= seconds * _EARLY for wait in waits)
     scene.judge("C-225 C-252 C-267", patient, f"asked to wait {seconds:g} s, the agent waits {told}")
     if scene.over_http:
         mark = len(scene.log.said)
@@ -128,6 +127,12 @@ async def agent_leaves(scene: Scene) -> None:
     scene.judge("C-248", bye, "the last message says no goodbye")
     closed = meeting is not None and meeting.close_code is not None
     scene.judge("C-249", closed, "the connection ends without a Close frame")
+
+
+def _ask_for_patience(seconds: float, as_date: object, _path: str, _headers: Mapping[str, str]) -> Refusal:
+    """Refuse with a Retry-After; a date, which has no fractions, is rounded up."""
+    date = formatdate(time.time() + seconds + _DATE_SECONDS, usegmt=True)
+    return Refusal(_OVERLOADED, {"Retry-After": date if as_date else str(int(seconds))})
 
 
 async def _drop(scene: Scene) -> int:
