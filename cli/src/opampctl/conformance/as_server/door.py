@@ -344,8 +344,8 @@ class Door:
         )
         log.said.append(said)
         self.uid = said.message.instance_uid or self.uid
-        if "agent_description" in said.parts and not refused:
-            self.excused = False
+        if "agent_description" in said.parts and not refused and not first:
+            self.excused = False  # what comes first on a connection may have crossed with a question
         self.trace.received("request body" if transport is Transport.HTTP else "binary message", raw)
         return said
 
