@@ -45,18 +45,18 @@ async def test_preparing_twice_changes_the_passwords_only(postgres_server: Postg
     """A second start with the same data is harmless; roles log in with the newest password."""
     url = postgres_server.url("prepared")
     try:
-        prepare(postgres_server.url(), "prepared", url, {"package-service": "first"})
-        prepare(postgres_server.url(), "prepared", url, {"package-service": "second"})
+        prepare(postgres_server.url(), "prepared", url, {"alert-service": "first"})
+        prepare(postgres_server.url(), "prepared", url, {"alert-service": "second"})
 
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(postgres_server.url("prepared", "package_service", "first"))
-        connection = await asyncpg.connect(postgres_server.url("prepared", "package_service", "second"))
-        assert await connection.fetchval("SELECT current_schema()") == "package_service"
+            await asyncpg.connect(postgres_server.url("prepared", "alert_service", "first"))
+        connection = await asyncpg.connect(postgres_server.url("prepared", "alert_service", "second"))
+        assert await connection.fetchval("SELECT current_schema()") == "alert_service"
         await connection.close()
     finally:
         admin = await asyncpg.connect(postgres_server.url())
         await admin.execute("DROP DATABASE IF EXISTS prepared WITH (FORCE)")
-        await admin.execute("DROP ROLE IF EXISTS package_service")
+        await admin.execute("DROP ROLE IF EXISTS alert_service")
         await admin.close()
 
 
