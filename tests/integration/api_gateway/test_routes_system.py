@@ -29,7 +29,14 @@ async def test_health_as_the_original_had_it(api: Any, stand: Any, conforms: Any
 
     conforms(health, ("GET", "/health"))
     assert (health.status, health.body["status"]) == (200, "healthy")
-    assert set(health.body["components"]) == {"database", "nats", "agent-state", "config-service", "package-service", "opamp"}
+    assert set(health.body["components"]) == {
+        "database",
+        "nats",
+        "agent-state",
+        "config-service",
+        "package-service",
+        "opamp",
+    }
     assert (ready.body, live.body) == ({"ready": True}, {"alive": True})
 
 

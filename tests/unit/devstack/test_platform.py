@@ -109,7 +109,8 @@ def test_facts_tell_everything(tmp_path: Path) -> None:
     assert (facts["nats_url"], facts["admin_user"], facts["enrolment_token"]) == ("nats://bus.example", "admin", "t")
     assert facts["ops_urls"].keys() == {
         "agent-state",
-        "config-service", "package-service",
+        "config-service",
+        "package-service",
         "api-gateway",
         "opamp-gateway-1",
         "opamp-gateway-2",
