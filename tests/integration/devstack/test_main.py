@@ -86,7 +86,7 @@ class Run:
 
     def ended(self) -> int:
         """Wait for the end; returns the exit status."""
-        return self.process.wait(30)
+        return self.process.wait(90)
 
     def left_over(self) -> list[psutil.Process]:
         """Processes that still work for this folder."""
