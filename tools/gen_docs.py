@@ -48,7 +48,8 @@ BUS_FOREWORD = f"""\
 What the services say to each other and to other systems on NATS.
 Payloads are protobuf (`proto/fleet`); [asyncapi.json](asyncapi.json) says the same for machines.
 To build on the platform, listen to the domain events (`{subjects.ROOT}.agent.>` and `{subjects.ROOT}.config.>`): \
-they are said after commit, carry `Nats-Msg-Id`, and are ordered per agent.
+they are said after commit, carry `Nats-Msg-Id`, and what one service says of one agent stands in order
+(`config_applied` and `config_failed` are config-service's, the rest agent-state's: between the two there is no order).
 Facts of one agent always travel in the same partition: `crc32(instance_uid) % {subjects.DEFAULT_PARTITIONS}`."""
 QUESTIONS_FOREWORD = """\
 NATS micro services: request and reply, protobuf both ways.
