@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from opamp_double import fleet_options, opamp_double
 
-from opampctl.simulate import Fleet, FleetOptions, Transport
+from opampctl.simulate import Fleet, FleetOptions, Transport, polling
 from world.eventually import wait_until as eventually
 
 
@@ -100,3 +101,13 @@ async def test_unreachable_server_is_tried_again() -> None:
     chosen = FleetOptions(endpoint="http://127.0.0.1:9", transport=Transport.HTTP)
     async with Fleet(chosen) as fleet:
         await eventually(lambda: fleet.snapshot().errors.get("ClientConnectorError", 0) >= 2, within=5)
+
+
+async def test_answer_over_the_limit_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body longer than an agent takes counts as no answer, however it was packed (C-035)."""
+    monkeypatch.setattr(polling, "MAX_MESSAGE_BYTES", 10)
+    async with opamp_double() as server:
+        async with Fleet(fleet_options(server, agents=1, transport=Transport.HTTP)) as fleet:
+            await eventually(lambda: fleet.snapshot().errors.get("answer_too_large"), within=5)
+
+            assert not fleet.agents[0].connected

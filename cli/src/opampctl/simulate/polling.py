@@ -11,6 +11,7 @@ import aiohttp
 
 from opampctl.simulate.backoff import parse_retry_after
 from opampctl.simulate.conversation import Conversation
+from opampctl.simulate.frames import MAX_MESSAGE_BYTES
 from opampctl.simulate.stage import unix_nano
 
 if TYPE_CHECKING:
@@ -35,6 +36,20 @@ class _UnansweredError(Exception):
         super().__init__(f"no ServerToAgent: {kind}")
         self.kind = kind
         self.retry_after_seconds = retry_after_seconds
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body, unpacked; one over the limit is not taken, and no more of it is read."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > MAX_MESSAGE_BYTES:
+            response.close()
+            kind = "answer_too_large"
+            raise _UnansweredError(kind)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def open_http_session(stage: Stage) -> aiohttp.ClientSession:
@@ -142,7 +157,7 @@ class PollingConversation(Conversation):
             async with stage.http.post(
                 target.endpoint.http_url, data=body, headers=headers, ssl=True if tls is None else tls
             ) as response:
-                answer = await response.read()
+                answer = await _read(response)
                 if response.status != _OK:
                     kind = f"http_{response.status}"
                     raise _UnansweredError(kind, parse_retry_after(response.headers.get("Retry-After"), time.time()))
