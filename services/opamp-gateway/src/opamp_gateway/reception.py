@@ -165,8 +165,8 @@ async def _look_again(gateway: Gateway, newcomer: Newcomer, message: opamp.Agent
             if number >= _LOOKS_AT_HELD and _is_held_by_a_socket(memory):
                 # A socket held it to the last: how far it counted is written when a socket closes, or never.
                 break
-    if not newcomer.gone:
-        _proceed(gateway, newcomer, memory or Memory(), message)
+        if not newcomer.gone:
+            _proceed(gateway, newcomer, memory or Memory(), message)
 
 
 def _proceed(gateway: Gateway, newcomer: Newcomer, memory: Memory, message: opamp.AgentToServer) -> None:
