@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from config_service import attempt_store
 from config_service.attempt import AttemptStatus, Cause
-from config_service.paging import Page
 from config_service.target import Attempt
+from servicekit.paging import Page
 
 if TYPE_CHECKING:
     import asyncpg

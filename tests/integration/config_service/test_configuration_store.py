@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from config_service import configuration_store as store
 from config_service.document import JSON, Component, Document, Platform
-from config_service.paging import Page
+from servicekit.paging import Page
 
 if TYPE_CHECKING:
     import asyncpg

@@ -10,7 +10,7 @@ from fleet.api.v1 import page_pb2
 from package_service import file_store
 from package_service.file_store import SORTS, Filter
 from package_service.package import draft_of
-from package_service.paging import cut, page_of
+from servicekit.paging import cut, page_of
 
 from .conftest import TENANT, sha256
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from config_service.paging import Page
+    from servicekit.paging import Page
     from servicekit.postgres import Connection
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from config_service import attempt_store, configuration_store, wire
 from config_service.errors import ConfigurationNotFound, VersionNotFound
-from config_service.paging import cut, page_of
 from contracts import subjects
 from contracts.ids import UID_LENGTH, is_tenant_id
 from fleet.api.v1 import config_service_pb2 as api
 from fleet.api.v1 import page_pb2
 from servicekit.errors import Invalid, Problem
+from servicekit.paging import cut, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from package_service.package import Draft
-    from package_service.paging import Page
+    from servicekit.paging import Page
     from servicekit.postgres import Connection
 
 

@@ -12,8 +12,8 @@ from fleet.api.v1 import page_pb2
 from package_service import file_store, wire
 from package_service.file_store import File, Filter
 from package_service.package import check_choices, check_name, draft_of
-from package_service.paging import cut, page_of
 from servicekit.errors import Invalid, Problem
+from servicekit.paging import cut, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

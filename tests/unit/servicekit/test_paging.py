@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fleet.api.v1 import page_pb2
-from package_service.paging import Page, cut, page_of
 from servicekit.errors import Invalid
+from servicekit.paging import Page, cut, page_of
 
 
 def test_default_page() -> None:

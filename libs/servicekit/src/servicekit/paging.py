@@ -1,5 +1,5 @@
 """
-Pages and cursors. Pure.
+Pages and cursors of lists that are sorted by text. Pure.
 
 A cursor is opaque text that holds the sort key of the last row seen and a digest of the query it belongs
 to, so that one list's cursor cannot be used on another.
@@ -11,20 +11,26 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from servicekit.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fleet.api.v1 import page_pb2
-
 T = TypeVar("T")
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
 MAX_OFFSET = 1_000_000
+
+
+class PageRequest(Protocol):
+    """What is asked for: fleet.api.v1.PageRequest, or whatever has the same fields."""
+
+    limit: int
+    offset: int
+    cursor: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Page:
     """Digest of what is listed and how."""
 
 
-def page_of(request: page_pb2.PageRequest, *query: object) -> Page:
+def page_of(request: PageRequest, *query: object) -> Page:
     """
     Read a page request.
 
