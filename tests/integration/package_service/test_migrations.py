@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from world.postgres import Database
 
 SERVICE = "package-service"
-OWN = ("package", "package_file", "loose_blob", "upload", "upload_part")
+OWN = (
+    "package",
+    "package_file",
+    "loose_blob",
+    "upload",
+    "upload_part",
+    "package_signature",
+    "package_key",
+    "package_manifest",
+    "file_ticket_key",
+)
 
 _COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity
