@@ -3,10 +3,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from config_service import bulk, target_store
+from config_service import target_store
 from config_service.attempt import AttemptStatus, Cause
 from config_service.selector import Reason
 from config_service.target import Attempt, Desired, Reported, Target, replace
+from servicekit import bulk
 
 if TYPE_CHECKING:
     import asyncpg

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config_service.attempt import AttemptStatus, Cause
-from config_service.bulk import Column, rows
 from config_service.target import Attempt, replace
+from servicekit.bulk import Column, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

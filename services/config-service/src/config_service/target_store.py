@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config_service import attempt_store, bulk
+from config_service import attempt_store
 from config_service.attempt import AttemptStatus, Cause
 from config_service.selector import Reason
 from config_service.target import ACCEPTS_REMOTE_CONFIG, HASH_BYTES, Attempt, Desired, Reported, Target, replace
+from servicekit import bulk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from config_service.bulk import FOLD_FROM, Column, rows
+from servicekit.bulk import FOLD_FROM, Column, rows
 
 
 def test_few_rows_travel_as_arrays() -> None:
