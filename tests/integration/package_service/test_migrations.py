@@ -24,6 +24,15 @@ OWN = (
     "package_key",
     "package_manifest",
     "file_ticket_key",
+    "package_assignment",
+    "package_assignment_agent",
+    "package_choice",
+    "offering_generation",
+    "package_change",
+    "package_list",
+    "package_target",
+    "agent_package",
+    "package_attempt",
 )
 
 _COLUMNS = """

@@ -1,0 +1,64 @@
+"""Another version than the assignment's for single agents: how a campaign moves them one after another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from package_service.offering import target_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from servicekit.postgres import Connection
+
+_SET = """
+INSERT INTO package_choice (tenant_id, assignment_id, instance_uid, version)
+SELECT $1, $2, n.instance_uid, $4 FROM unnest($3::bytea[]) AS n (instance_uid)
+ON CONFLICT (tenant_id, assignment_id, instance_uid) DO UPDATE SET version = excluded.version, updated_at = now()
+"""
+_CLEAR = """
+DELETE FROM package_choice
+WHERE tenant_id = $1 AND assignment_id = $2 AND ($3::bytea[] IS NULL OR instance_uid = ANY ($3))
+RETURNING instance_uid
+"""
+_OF_AGENTS = """
+SELECT instance_uid, assignment_id, version FROM package_choice WHERE tenant_id = $1 AND instance_uid = ANY ($2)
+"""
+
+
+async def set_many(
+    connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes], version: str
+) -> None:
+    """
+    Have these agents get another version of the assignment's package; they are looked at within a second.
+
+    Args:
+        connection: Inside the transaction that decided it; agents' rows stay locked until it ends.
+
+        tenant_id: Whose agents.
+
+        assignment_id: It must exist. It counts for an agent only while this assignment decides for it.
+
+        uids: 16 bytes each.
+
+        version: A semantic version.
+    """
+    if not uids:
+        return
+    await target_marks.mark(connection, tenant_id, uids)
+    await connection.execute(_SET, tenant_id, assignment_id, sorted(set(uids)), version)
+
+
+async def clear(connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes] | None) -> None:
+    """Let the assignment's own version count again, for these agents or (None) for all."""
+    rows = await connection.fetch(_CLEAR, tenant_id, assignment_id, None if uids is None else list(uids))
+    await target_marks.mark(connection, tenant_id, [row["instance_uid"] for row in rows])
+
+
+async def of_agents(connection: Connection, tenant_id: str, uids: Sequence[bytes]) -> dict[bytes, dict[UUID, str]]:
+    """Return the choices for these agents: assignment to version, by agent."""
+    found: dict[bytes, dict[UUID, str]] = {}
+    for row in await connection.fetch(_OF_AGENTS, tenant_id, list(uids)):
+        found.setdefault(row["instance_uid"], {})[row["assignment_id"]] = row["version"]
+    return found

@@ -1,0 +1,32 @@
+"""Whom an assignment decides for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    import asyncpg
+
+    from servicekit.postgres import Connection
+
+_POPULATION = """
+SELECT p.instance_uid, t.labels FROM agent_package p
+JOIN package_target t ON t.tenant_id = p.tenant_id AND t.instance_uid = p.instance_uid
+WHERE p.tenant_id = $1 AND p.assignment_id = $2 ORDER BY p.instance_uid
+"""
+
+
+async def population(
+    connection: Connection | asyncpg.Pool, tenant_id: str, assignment_id: UUID
+) -> list[tuple[bytes, Mapping[str, str]]]:
+    """
+    List the agents the assignment wins for, with their labels, by uid.
+
+    Only agents that accept packages; connected or not. As of the last look at each, which follows a change of
+    labels at once and a change of assignments within a second.
+    """
+    rows = await connection.fetch(_POPULATION, tenant_id, assignment_id)
+    return [(row["instance_uid"], row["labels"]) for row in rows]
