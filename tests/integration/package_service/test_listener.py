@@ -6,6 +6,8 @@ import base64
 import contextlib
 import os
 import time
+import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +16,9 @@ import pytest
 from contracts import subjects
 from fleet.api.v1 import package_service_pb2 as api
 from fleet.events.v1 import identity_pb2
+from package_service.file_tickets import FileTickets
+from package_service.ticket_keys import TicketKeys
+from servicekit.clock import SystemClock
 from servicekit.errors import Conflict
 from world.eventually import wait_until
 
@@ -213,6 +218,36 @@ async def test_agent_downloads_with_its_own_credential(service: Running) -> None
         return answer.status_code == REFUSED
 
     await wait_until(refused)
+
+
+async def ticket_for(service: Running, file_id: str, tenant_id: str = TENANT) -> dict[str, str]:
+    """Write the ticket an offer would carry."""
+    tickets = FileTickets()
+    await TicketKeys(service.pool, tickets, SystemClock()).refresh()
+    return {"Authorization": f"Bearer {tickets.mint(tenant_id, uuid.UUID(file_id), datetime.now(UTC))}"}
+
+
+async def test_agent_downloads_with_the_ticket_of_an_offer(service: Running) -> None:
+    """It opens one file of one tenant, and agent-state is not asked; a forged or foreign one is refused."""
+    data = program(600_000)
+    file_id = (await service.publish(data)).json()["id"]
+    other_id = (await service.publish(program(), "2.0.0")).json()["id"]
+    ticket = await ticket_for(service, file_id)
+
+    whole = await service.http.get(f"/v1/files/{file_id}", headers=ticket)
+    part = await service.http.get(f"/v1/files/{file_id}", headers={**ticket, "Range": "bytes=5-9"})
+    other = await service.http.get(f"/v1/files/{other_id}", headers=ticket)
+    foreign = await service.http.get(f"/v1/files/{file_id}", headers=await ticket_for(service, file_id, "x"))
+    forged = await service.http.get(
+        f"/v1/files/{file_id}", headers={"Authorization": ticket["Authorization"][:-1] + "z"}
+    )
+    inside = await service.http.get(f"/internal/files/{file_id}", headers=ticket)
+
+    assert whole.content == data
+    assert part.content == data[5:10]
+    assert (codes(other)[:2], codes(forged)[:2]) == ((REFUSED, "download_refused"), (REFUSED, "download_refused"))
+    assert (foreign.status_code, inside.status_code) == (MISSING, REFUSED)
+    assert service.neighbours.asked == 0
 
 
 async def test_inactive_file_is_not_for_agents(service: Running) -> None:

@@ -14,10 +14,12 @@ from package_service.agent_access import AgentAccess
 from package_service.bounds import Bounds, Lane
 from package_service.catalogue import Catalogue
 from package_service.downloads import Downloads
+from package_service.file_tickets import FileTickets
 from package_service.listener import Listener
 from package_service.rpc import Questions
 from package_service.s3 import S3BlobStore
 from package_service.sweeper import Sweeper
+from package_service.ticket_keys import TicketKeys
 from package_service.tickets import Tickets
 from package_service.uploads import Uploads
 from servicekit.bus import Bus
@@ -72,11 +74,15 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     )
     uploads = Uploads(pool, store, bounds, part_bytes=settings.part_bytes)
     agents = AgentAccess(_asking_agent_state(bus), room.clock.monotonic, entries=settings.verdict_cache_entries)
+    file_tickets = FileTickets()
+    ticket_keys = TicketKeys(pool, file_tickets, room.clock)
+    await ticket_keys.refresh()
     listener = Listener(
         uploads,
         Downloads(pool, store),
         Tickets(_asking_api_gateway(bus), room.clock.monotonic),
         agents,
+        file_tickets,
         up=Lane("up", settings.max_uploads_at_once),
         down=Lane("down", settings.max_downloads_at_once),
         idle_seconds=settings.idle_seconds,
@@ -104,6 +110,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
 
     await bus.subscribe(subjects.IDENTITY, on_identity)
     _ = room.spawn(Leader(postgres_url, "outbox").run(OutboxRelay(pool, bus, streams.EVENTS).run), "outbox")
+    _ = room.spawn(ticket_keys.run(), "ticket_keys")
     _ = room.spawn(Leader(postgres_url, "sweeper").run(sweeper.run), "sweeper")
     await _listen(room, settings, listener.application())
     await bus.serve(SERVICE, room.version, questions.handlers())

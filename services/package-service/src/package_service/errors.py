@@ -23,6 +23,7 @@ What package-service refuses, and how it says so.
     │   └── TooManyTransfers     as many transfers as this replica carries run already
     └── Unavailable
         ├── StoreAway            the object store does not answer
+        ├── TicketsAway          no key for download tickets is there yet
         └── BlobDamaged          the stored bytes are not the published ones
 """
 
@@ -185,3 +186,12 @@ class BlobDamaged(Unavailable):
         super().__init__(
             "the stored file is damaged; an operator has to restore it", retry_after_seconds=DAMAGED_RETRY_SECONDS
         )
+
+
+class TicketsAway(Unavailable):
+    """No key for download tickets is there: only for a moment, at the start."""
+
+    code = "tickets_away"
+
+    def __init__(self) -> None:
+        super().__init__("download tickets cannot be made yet; try again", retry_after_seconds=STORE_RETRY_SECONDS)

@@ -1,7 +1,7 @@
 """
 The HTTP listener: bytes of files, in from api-gateway, out to api-gateway and to agents. Everything else is on the bus.
 
-    GET  /v1/files/{file_id}                    agents, with their own credential
+    GET  /v1/files/{file_id}                    agents, with their own credential or the ticket of an offer
     POST /internal/packages                     api-gateway, with a ticket: a form with a file
     PUT  /internal/uploads/{id}?offset=N        api-gateway: bytes of an upload
     POST /internal/uploads/{id}/complete        api-gateway: publish it
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,8 +20,10 @@ import structlog
 from aiohttp import web
 
 from package_service import wire
+from package_service.agent_access import token_of
 from package_service.downloads import count_outcome, outcome_of
 from package_service.errors import BlobDamaged, DownloadRefused, StoreAway
+from package_service.file_tickets import is_ticket
 from package_service.forms import FormReader
 from package_service.ranges import Unsatisfiable, bytes_asked, is_current
 from servicekit.errors import Invalid, Problem
@@ -28,11 +31,13 @@ from servicekit.web import MIDDLEWARES, json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from package_service.agent_access import AgentAccess
     from package_service.bounds import Lane
     from package_service.downloads import Downloads
     from package_service.file_store import File
+    from package_service.file_tickets import FileTickets
     from package_service.tickets import Bearer, Tickets
     from package_service.uploads import Uploads
 
@@ -55,6 +60,8 @@ class Listener:
 
         agents: Believes agents.
 
+        file_tickets: Believes the tickets offers carry.
+
         up: Uploads that may run at once.
 
         down: Downloads that may run at once.
@@ -70,6 +77,7 @@ class Listener:
         downloads: Downloads,
         tickets: Tickets,
         agents: AgentAccess,
+        file_tickets: FileTickets,
         *,
         up: Lane,
         down: Lane,
@@ -80,6 +88,7 @@ class Listener:
         self._downloads = downloads
         self._tickets = tickets
         self._agents = agents
+        self._file_tickets = file_tickets
         self._up = up
         self._down = down
         self._idle_seconds = idle_seconds
@@ -134,11 +143,17 @@ class Listener:
         return await self._give(request, file, "user")
 
     async def download_by_agent(self, request: web.Request) -> web.StreamResponse:
-        """Give a file to an agent that shows its own credential."""
-        tenant_id = await self._agents.tenant_of(request.headers, request.remote or "")
+        """Give a file to an agent that shows its own credential, or the ticket of an offer."""
         file_id = wire.file_id_of(request.match_info["file_id"])
+        tenant_id = await self._tenant_of(request, file_id)
         file = await self._downloads.find(tenant_id, file_id, for_agent=True)
         return await self._give(request, file, "agent")
+
+    async def _tenant_of(self, request: web.Request, file_id: UUID) -> str:
+        token = token_of(request.headers)
+        if is_ticket(token):
+            return self._file_tickets.check(token, file_id, datetime.now(UTC))
+        return await self._agents.tenant_of(request.headers, request.remote or "")
 
     async def _give(self, request: web.Request, file: File, who: str) -> web.StreamResponse:
         headers = _headers_of(file)

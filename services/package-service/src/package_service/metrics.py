@@ -41,3 +41,9 @@ DAMAGED = Gauge(
     "package_service_damaged_files", "Published files whose stored bytes are not what was published.", registry=REGISTRY
 )
 OPEN_UPLOADS = Gauge("package_service_open_uploads", "Uploads begun and not ended.", registry=REGISTRY)
+FILE_TICKETS = Counter(
+    "package_service_file_tickets_total",
+    "Download tickets shown by agents: accepted, expired, wrong (another file or forged), unknown (of no key of ours).",
+    ("outcome",),
+    registry=REGISTRY,
+)
