@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts import subjects
-from contracts.ids import is_tenant_id
 from fleet.api.v1 import package_service_pb2 as api
 from fleet.api.v1 import page_pb2
 from package_service import file_store, wire
 from package_service.file_store import File, Filter
 from package_service.package import check_choices, check_name, draft_of
-from servicekit.errors import Invalid, Problem
+from package_service.requests import check_request, invalid
 from servicekit.paging import cut, page_of
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from package_service.catalogue import Catalogue
     from package_service.uploads import Uploads
-
-MAX_TEXT = 1024
 
 
 class Questions:
@@ -75,13 +72,13 @@ class Questions:
 
     async def list_packages(self, request: api.ListPackagesRequest) -> api.ListPackagesReply:
         """List files."""
-        _check(request)
+        check_request(request)
         if request.name:
             check_name(request.name)
         check_choices(platform=request.platform, arch=request.arch, type=request.type)
         sort = request.sort or "created_at"
         if sort not in file_store.SORTS:
-            raise _invalid("sort", f"must be one of: {', '.join(file_store.SORTS)}")
+            raise invalid("sort", f"must be one of: {', '.join(file_store.SORTS)}")
         wanted = Filter(
             request.name,
             request.version,
@@ -103,13 +100,13 @@ class Questions:
 
     async def get_package(self, request: api.GetPackageRequest) -> api.GetPackageReply:
         """Return a file."""
-        _check(request)
+        check_request(request)
         file = await self._catalogue.get(request.tenant_id, wire.file_id_of(request.id))
         return api.GetPackageReply(file=wire.file_message(file))
 
     async def set_package_active(self, request: api.SetPackageActiveRequest) -> api.SetPackageActiveReply:
         """Hand a file to agents, or not any more."""
-        _check(request)
+        check_request(request)
         file = await self._catalogue.set_active(
             request.tenant_id, wire.file_id_of(request.id), active=request.active, author=request.author
         )
@@ -117,19 +114,19 @@ class Questions:
 
     async def delete_package(self, request: api.DeletePackageRequest) -> api.DeletePackageReply:
         """Unpublish a file."""
-        _check(request)
+        check_request(request)
         await self._catalogue.delete(request.tenant_id, wire.file_id_of(request.id), author=request.author)
         return api.DeletePackageReply()
 
     async def list_package_versions(self, request: api.ListPackageVersionsRequest) -> api.ListPackageVersionsReply:
         """List every file of a name, newest version first."""
-        _check(request)
+        check_request(request)
         files = await self._catalogue.versions(request.tenant_id, request.name)
         return api.ListPackageVersionsReply(files=[wire.file_message(file) for file in files])
 
     async def get_latest_package(self, request: api.GetLatestPackageRequest) -> api.GetLatestPackageReply:
         """Find the newest file for a machine."""
-        _check(request)
+        check_request(request)
         file = await self._catalogue.latest(
             request.tenant_id,
             request.name,
@@ -141,13 +138,13 @@ class Questions:
 
     async def get_package_statistics(self, request: api.GetPackageStatisticsRequest) -> api.GetPackageStatisticsReply:
         """Count what a tenant has."""
-        _check(request)
+        check_request(request)
         figures = await self._catalogue.figures(request.tenant_id)
         return api.GetPackageStatisticsReply(**vars(figures), quota_bytes=self._quota_bytes)
 
     async def begin_upload(self, request: api.BeginUploadRequest) -> api.BeginUploadReply:
         """Begin an upload in parts."""
-        _check(request)
+        check_request(request)
         draft = draft_of(
             name=request.name,
             version=request.version,
@@ -157,7 +154,7 @@ class Questions:
             description=request.description,
         )
         if not request.size:
-            raise _invalid("size", "must be the number of bytes to come")
+            raise invalid("size", "must be the number of bytes to come")
         begun = await self._uploads.begin(
             request.tenant_id,
             draft,
@@ -171,28 +168,12 @@ class Questions:
 
     async def get_upload(self, request: api.GetUploadRequest) -> api.GetUploadReply:
         """Tell where an upload stands."""
-        _check(request)
+        check_request(request)
         upload = await self._uploads.get(request.tenant_id, wire.upload_id_of(request.id))
         return api.GetUploadReply(upload=wire.upload_message(upload, self._retention))
 
     async def give_up_upload(self, request: api.GiveUpUploadRequest) -> api.GiveUpUploadReply:
         """End an upload."""
-        _check(request)
+        check_request(request)
         await self._uploads.give_up(request.tenant_id, wire.upload_id_of(request.id))
         return api.GiveUpUploadReply()
-
-
-def _check(request: Any) -> None:
-    """Refuse a tenant that cannot be, and text that cannot be stored or compared."""
-    if not is_tenant_id(request.tenant_id):
-        raise _invalid("tenant_id", "must be lower-case letters, digits and hyphens")
-    for field, value in request.ListFields():
-        if field.type == field.TYPE_STRING and (len(value) > MAX_TEXT or "\x00" in value):
-            # Names and versions get their own sentence from what checks them.
-            if field.name in {"name", "version", "description"}:
-                continue
-            raise _invalid(field.name, f"must be at most {MAX_TEXT} characters, none of them NUL")
-
-
-def _invalid(field: str, message: str) -> Invalid:
-    return Invalid(f"{field} {message}", details=[Problem(field, message)])
