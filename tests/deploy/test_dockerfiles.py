@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from fnmatch import fnmatch
 
 import pytest
 from deployment.rooms import ROOT, SERVICES, is_setting, package_of
 
 Instruction = tuple[str, str]
+SHARED = ("libs/contracts", "libs/servicekit")
 
 
 def instructions(service: str) -> list[Instruction]:
@@ -38,6 +40,14 @@ def last(service: str, keyword: str) -> str:
     found = [rest for name, rest in stages(service)[-1] if name == keyword]
     assert len(found) == 1, f"{service}: {keyword} stands {len(found)} times"
     return found[0]
+
+
+def libraries(service: str) -> list[str]:
+    """List the libraries of the house a service is made of, the shared ones first, as its pyproject.toml says."""
+    project = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text())["project"]
+    named = [f"libs/{name.removeprefix('fleet-')}" for name in project["dependencies"] if name.startswith("fleet-")]
+    assert set(SHARED) <= set(named), service
+    return [*SHARED, *(name for name in named if name not in SHARED)]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -76,7 +86,7 @@ def test_copied_paths_exist_and_reach_the_builder(service: str) -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     sources = [rest.split()[0] for name, rest in stages(service)[1] if name == "COPY"]
 
-    assert sources == ["constraints.txt", "libs/contracts", "libs/servicekit", f"services/{service}"]
+    assert sources == ["constraints.txt", *libraries(service), f"services/{service}"]
     for source in sources:
         assert (ROOT / source).exists(), source
         assert any(source == path or fnmatch(source, f"{path}/*") for path in allowed), source
@@ -87,7 +97,8 @@ def test_installs_by_path_and_lock(service: str) -> None:
     """Our own names are never looked up on an index, and versions come from the one lock."""
     stage = " ".join(rest for _, rest in stages(service)[1])
 
-    assert f"pip install ./libs/contracts ./libs/servicekit ./services/{service} " in stage
+    paths = " ".join(f"./{path}" for path in [*libraries(service), f"services/{service}"])
+    assert f"pip install {paths} " in stage
     assert "PIP_CONSTRAINT=/src/constraints.txt" in stage
 
 
@@ -117,12 +128,14 @@ def test_environment_holds_settings_and_no_secrets(service: str) -> None:
 
 
 def test_there_is_one_pattern() -> None:
-    """Every Dockerfile is the same text once name and ports are taken out, and the gateway's compilation."""
+    """Every Dockerfile is the same text once name, ports and libraries are taken out, and the gateway's compilation."""
 
     def pattern(service: str) -> str:
         text = (ROOT / "services" / service / "Dockerfile").read_text()
         for name in (service, package_of(service), package_of(service).upper()):
             text = text.replace(name, "SERVICE")
+        for library in libraries(service)[len(SHARED) :]:
+            text = text.replace(f"COPY {library} {library}\n", "").replace(f" ./{library}", "")
         text = text.replace("ports, and that this one compiles (", "ports (")
         text = re.sub(
             r"^    && (apt-get .*|.* /opt/compile .*|PYTHONPATH=/opt/compile .*) \\\n", "", text, flags=re.MULTILINE
