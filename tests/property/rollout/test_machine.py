@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ plans = st.builds(
 sights = st.builds(
     Sight, st.sampled_from(Stand), connected=st.booleans(), healthy=st.booleans(), error=st.just("x"), labels=LABELS
 )
-moves = st.one_of(
+moves: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
     st.tuples(st.just("look"), st.sampled_from([0, 30, 90, 3600, 12 * 3600])),
     st.tuples(st.just("shows"), st.integers(0, 14), st.none() | sights),
     st.tuples(st.just("obeys"), st.booleans()),
