@@ -50,6 +50,7 @@ def test_every_number_dialled_is_listed() -> None:
         "agent_event": subjects.agent_event("online", "t", uid),
         "config_event": subjects.config_event("changed", "t"),
         "package_event": subjects.package_event("published", "t"),
+        "campaign_event": subjects.campaign_event("halted", "t"),
     }
     patterns = [re.compile(re.sub(r"<[a-z]+>", r"[^.*>]+", re.escape(entry.pattern))) for entry in BOOK]
     constants = {

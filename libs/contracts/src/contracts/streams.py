@@ -23,7 +23,10 @@ FACTS = Stream(FACTS_STREAM, (f"{ROOT}.facts.*",), timedelta(hours=24), 2 * 1024
 """Consumers apply facts within seconds; a day is for the one that was down."""
 
 EVENTS = Stream(
-    EVENTS_STREAM, (f"{ROOT}.agent.>", f"{ROOT}.config.>", f"{ROOT}.package.>"), timedelta(days=7), 2 * 1024**3
+    EVENTS_STREAM,
+    (f"{ROOT}.agent.>", f"{ROOT}.config.>", f"{ROOT}.package.>", f"{ROOT}.campaign.>"),
+    timedelta(days=7),
+    2 * 1024**3,
 )
 """Domain events; the outboxes keep them as long."""
 

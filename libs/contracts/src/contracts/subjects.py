@@ -15,12 +15,14 @@ from google.protobuf import empty_pb2
 
 from contracts.ids import format_uid
 from fleet.api.v1 import agent_state_pb2 as agents
+from fleet.api.v1 import campaigns_pb2 as campaigns
 from fleet.api.v1 import config_service_pb2 as configs
 from fleet.api.v1 import connection_settings_pb2 as settings
 from fleet.api.v1 import identity_pb2 as identity
 from fleet.api.v1 import package_service_pb2 as packages
 from fleet.events.v1 import (
     agent_pb2,
+    campaign_pb2,
     config_pb2,
     custom_pb2,
     facts_pb2,
@@ -120,6 +122,11 @@ def package_event(what: str, tenant_id: str) -> str:
     return f"{ROOT}.package.{what}.{tenant_id}"
 
 
+def campaign_event(what: str, tenant_id: str) -> str:
+    """Subject of a domain event about one upgrade campaign."""
+    return f"{ROOT}.campaign.{what}.{tenant_id}"
+
+
 BOOK: tuple[Subject, ...] = (
     Subject(
         "facts",
@@ -184,6 +191,15 @@ BOOK: tuple[Subject, ...] = (
         ("other systems",),
         EVENTS_STREAM,
         "published, activated, deactivated, deleted, damaged: after commit.",
+    ),
+    Subject(
+        "campaign event",
+        f"{ROOT}.campaign.<what>.<tenant>",
+        campaign_pb2.CampaignEvent,
+        ("package-service",),
+        ("other systems",),
+        EVENTS_STREAM,
+        "started, paused, resumed, halted, completed, aborted: after commit.",
     ),
     Subject(
         "identity",
@@ -408,6 +424,25 @@ GET_PACKAGE_STATISTICS = Method(
 BEGIN_UPLOAD = Method(PACKAGE_SERVICE, "begin_upload", packages.BeginUploadRequest, packages.BeginUploadReply)
 GET_UPLOAD = Method(PACKAGE_SERVICE, "get_upload", packages.GetUploadRequest, packages.GetUploadReply)
 GIVE_UP_UPLOAD = Method(PACKAGE_SERVICE, "give_up_upload", packages.GiveUpUploadRequest, packages.GiveUpUploadReply)
+
+CREATE_CAMPAIGN = Method(
+    PACKAGE_SERVICE, "create_campaign", campaigns.CreateCampaignRequest, campaigns.CreateCampaignReply
+)
+UPDATE_CAMPAIGN = Method(
+    PACKAGE_SERVICE, "update_campaign", campaigns.UpdateCampaignRequest, campaigns.UpdateCampaignReply
+)
+GET_CAMPAIGN = Method(PACKAGE_SERVICE, "get_campaign", campaigns.GetCampaignRequest, campaigns.GetCampaignReply)
+LIST_CAMPAIGNS = Method(PACKAGE_SERVICE, "list_campaigns", campaigns.ListCampaignsRequest, campaigns.ListCampaignsReply)
+DELETE_CAMPAIGN = Method(
+    PACKAGE_SERVICE, "delete_campaign", campaigns.DeleteCampaignRequest, campaigns.DeleteCampaignReply
+)
+STEER_CAMPAIGN = Method(PACKAGE_SERVICE, "steer_campaign", campaigns.SteerCampaignRequest, campaigns.SteerCampaignReply)
+LIST_CAMPAIGN_AGENTS = Method(
+    PACKAGE_SERVICE, "list_campaign_agents", campaigns.ListCampaignAgentsRequest, campaigns.ListCampaignAgentsReply
+)
+GET_CAMPAIGN_FAILURES = Method(
+    PACKAGE_SERVICE, "get_campaign_failures", campaigns.GetCampaignFailuresRequest, campaigns.GetCampaignFailuresReply
+)
 
 GET_TICKET_KEYS = Method(API_GATEWAY, "get_ticket_keys", packages.GetTicketKeysRequest, packages.GetTicketKeysReply)
 
