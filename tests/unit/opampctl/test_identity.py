@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 
 from contracts.ids import AgentUid
 from opampctl.simulate.identity import attributes, describe, fraction, health, make_uid
@@ -68,3 +69,17 @@ def test_fractions_are_spread_and_repeatable() -> None:
     assert all(0 <= value < 1 for value in drawn)
     assert 0.27 < sum(value < 0.3 for value in drawn) / 2000 < 0.33
     assert drawn[5] == fraction(1, 5, "reject") != fraction(1, 5, "health")
+
+
+def test_platforms_are_spread_by_weight() -> None:
+    """Three to one over any hundred agents, the same in every run; the system's text fits."""
+    options = FleetOptions(platforms=(("linux/amd64", 3.0), ("darwin/arm64", 1.0)))
+    uid = make_uid("x", 0)
+
+    others = [attributes(options, index, uid)[1] for index in range(100)]
+
+    found = Counter((each["os.type"], each["host.arch"]) for each in others)
+    assert found[("darwin", "arm64")] in range(23, 28)
+    assert found.total() == 100
+    assert set(found) == {("linux", "amd64"), ("darwin", "arm64")}
+    assert {each["os.description"] for each in others if each["os.type"] == "darwin"} == {"macOS 26.1"}

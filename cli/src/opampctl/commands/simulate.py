@@ -24,8 +24,17 @@ from opampctl.commands.shared import rate as rate_option
 from opampctl.exits import CommandError, Exit
 from opampctl.output import Format, err, print_table, show_data
 from opampctl.settings import ENDPOINT_VARIABLE, ENROLMENT_TOKEN_VARIABLE
-from opampctl.simulate import Fleet, FleetOfProcesses, FleetOptions, TooManyAgentsError, Transport
+from opampctl.simulate import (
+    Failure,
+    Fleet,
+    FleetOfProcesses,
+    FleetOptions,
+    PackageOptions,
+    TooManyAgentsError,
+    Transport,
+)
 from opampctl.simulate.options import DEFAULT_ENDPOINT, DEFAULT_ENVIRONMENTS
+from opampctl.simulate.package_options import read_platforms
 from opampctl.simulate.processes import calm_collector
 from opampctl.simulate.report import progress_line, summary_tables
 
@@ -53,6 +62,8 @@ Examples:
   opampctl simulate --agents 2000 --churn 20/s --fail-rate 0.05 --apply-delay 1s
 
   opampctl simulate --agents 10 --accept-settings --components --custom-capability com.example.echo
+
+  opampctl simulate --agents 1000 --packages --platform linux/amd64=3 --platform windows/amd64 --package-fail-share 0.05
 
   opampctl simulate --endpoint wss://opamp.example.org/v1/opamp --csr --uid-seed site-7 --state-folder ~/.agents
 
@@ -138,6 +149,31 @@ def simulate(
     components: Annotated[
         bool, typer.Option("--components", help="Report available components: their hash, and details when asked.")
     ] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Take packages: download, check and install them, and tell how it goes.")
+    ] = False,
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OS/ARCH[=WEIGHT]", help="What agents run on, spread by weight; repeatable."),
+    ] = None,
+    install_time: Annotated[
+        float, typer.Option(parser=duration_option, metavar="DURATION", help="Mean time to install a package.")
+    ] = "200ms",  # type: ignore[assignment]  # typer parses the default
+    package_fail_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of agents on which packages fail.")
+    ] = 0.0,
+    package_failure: Annotated[
+        Failure, typer.Option(help="Where they fail; health: installed, but the agent is unhealthy with it.")
+    ] = Failure.INSTALL,
+    package_fail_version: Annotated[str, typer.Option(help="Only this version fails.")] = "",
+    package_error: Annotated[str, typer.Option(help="What agents say on which packages fail.")] = "",
+    package_key: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Ed25519 public key (PEM): refuse files it has not signed."),
+    ] = None,
+    download_always: Annotated[
+        bool, typer.Option("--download-always", help="Every agent downloads every file; else one for all.")
+    ] = False,
     state_folder: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Keep given connection settings here over restarts; needs --uid-seed."),
@@ -178,6 +214,18 @@ def simulate(
             csr=csr,
             custom_capabilities=tuple(custom_capability or ()),
             components=components,
+            packages=PackageOptions(
+                install_seconds=install_time,
+                fail_share=package_fail_share,
+                failure=package_failure,
+                fail_version=package_fail_version,
+                error=package_error,
+                public_key=package_key.read_text(encoding="utf-8") if package_key else "",
+                always_download=download_always,
+            )
+            if packages
+            else None,
+            platforms=read_platforms(platform or []),
             state_folder=str(state_folder) if state_folder else None,
         )
         fleet = Fleet(options) if processes == 1 else FleetOfProcesses(options, processes)

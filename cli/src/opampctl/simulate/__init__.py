@@ -10,15 +10,18 @@ A fleet of OpAMP agents in one process, for demonstrations, load and tests.
 from opampctl.simulate.agent import ReceivedConfig, SimulatedAgent
 from opampctl.simulate.fleet import Fleet, TooManyAgentsError
 from opampctl.simulate.options import Endpoint, FleetOptions, Transport
+from opampctl.simulate.package_options import Failure, PackageOptions
 from opampctl.simulate.processes import FleetOfProcesses
 from opampctl.simulate.statistics import Histogram, Snapshot, Standing, Statistics
 
 __all__ = [
     "Endpoint",
+    "Failure",
     "Fleet",
     "FleetOfProcesses",
     "FleetOptions",
     "Histogram",
+    "PackageOptions",
     "ReceivedConfig",
     "SimulatedAgent",
     "Snapshot",

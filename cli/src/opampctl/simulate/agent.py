@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from contracts.ids import AgentUid, format_uid
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate import extras, identity
+from opampctl.simulate.packages import Packages
 
 if TYPE_CHECKING:
     from opampctl.simulate.options import FleetOptions
@@ -34,9 +35,12 @@ REJECTION = (
 )
 FAILURE = "the collector did not become healthy within 5s: listen tcp 0.0.0.0:4317: bind: address already in use"
 
-DESCRIPTION, HEALTH, EFFECTIVE_CONFIG, CONFIG_STATUS = 1, 2, 4, 8
-EVERYTHING = DESCRIPTION | HEALTH | EFFECTIVE_CONFIG | CONFIG_STATUS
+DESCRIPTION, HEALTH, EFFECTIVE_CONFIG, CONFIG_STATUS, PACKAGES = 1, 2, 4, 8, 16
+EVERYTHING = DESCRIPTION | HEALTH | EFFECTIVE_CONFIG | CONFIG_STATUS | PACKAGES
 
+_TAKES_PACKAGES = opamp.AgentCapabilities_AcceptsPackages | opamp.AgentCapabilities_ReportsPackageStatuses
+
+_PACKAGE_STATUSES = opamp.ServerCapabilities_AcceptsPackagesStatus
 _UID_BYTES = 16
 _EFFECTIVE_CONFIG_TAG = 0x32
 
@@ -52,7 +56,8 @@ def _varint(number: int) -> bytes:
 
 def capabilities_field(options: FleetOptions) -> bytes:
     """Write the capabilities of a fleet's agents as they stand in every message; made once and shared."""
-    return b"\x20" + _varint(CAPABILITIES | extras.capabilities_of(options))
+    packages = _TAKES_PACKAGES if options.packages is not None else 0
+    return b"\x20" + _varint(CAPABILITIES | packages | extras.capabilities_of(options))
 
 
 class ReceivedConfig(NamedTuple):
@@ -81,14 +86,16 @@ class Reaction(NamedTuple):
     """The server is overloaded: say nothing for so long."""
     reconnect: bool = False
     """New connection settings are on trial: say so, break off, and come back on them."""
+    sync: bool = False
+    """Packages are due: download and install them, instead of what is under way."""
 
 
 class SimulatedAgent:
     """
     An agent with everything it would know of itself.
 
-    Public attributes are for reading, but for `rejects`: set at any time, it decides the fate of the next
-    configuration.
+    Public attributes are for reading, but for `rejects` and `fails_packages`: set at any time, they decide the fate
+    of the next configuration and the next packages.
     """
 
     __slots__ = (
@@ -97,6 +104,7 @@ class SimulatedAgent:
         "_options",
         "_pending",
         "_shared_configs",
+        "_sick_of",
         "_statistics",
         "applied_hash",
         "config_error",
@@ -106,10 +114,12 @@ class SimulatedAgent:
         "connected_at",
         "connections",
         "extras",
+        "fails_packages",
         "health_error",
         "healthy",
         "index",
         "original_uid",
+        "packages",
         "received",
         "rejects",
         "sequence_num",
@@ -156,6 +166,9 @@ class SimulatedAgent:
         self._pending = 0
         self._capabilities_field = capabilities or capabilities_field(options)
         self.extras = extras.Extras(options, self.index) if extras.wanted(options) else None
+        self.packages = Packages() if options.packages is not None else None
+        self.fails_packages = options.packages is not None and options.packages.fails(position)
+        self._sick_of = ""
 
     @property
     def uid_text(self) -> str:
@@ -202,6 +215,15 @@ class SimulatedAgent:
         self.healthy, self.health_error = healthy, error
         self._pending |= HEALTH
 
+    def run_package(self, name: str, *, sick_with: str) -> None:
+        """Run what was just installed: sick with it, or well again if its predecessor was what made the agent sick."""
+        if sick_with:
+            self._sick_of = name
+            self.set_health(healthy=False, error=sick_with)
+        elif self._sick_of == name:
+            self._sick_of = ""
+            self.set_health(healthy=True)
+
     def restart(self, *, now_unix_nano: int) -> None:
         """Begin anew as a restarted process with the same identity and configuration would."""
         self.started_unix_nano = now_unix_nano
@@ -241,14 +263,12 @@ class SimulatedAgent:
             message.remote_config_status.last_remote_config_hash = self.config_hash
             message.remote_config_status.status = self.config_status
             message.remote_config_status.error_message = self.config_error
+        if parts & PACKAGES and self.packages is not None and self._takes(_PACKAGE_STATUSES):
+            message.package_statuses.CopyFrom(self.packages.report())
         if self.extras is not None:
             self.extras.fill(message, everything=parts == EVERYTHING)
         body = self.heartbeat() + message.SerializeToString()
-        # C-083: once the server's bits are known, nothing is sent that it does not take.
-        unwanted = (
-            self.server_capabilities and not self.server_capabilities & opamp.ServerCapabilities_AcceptsEffectiveConfig
-        )
-        if parts & EFFECTIVE_CONFIG and not unwanted:
+        if parts & EFFECTIVE_CONFIG and self._takes(opamp.ServerCapabilities_AcceptsEffectiveConfig):
             effective = self._effective_bytes()
             body += bytes((_EFFECTIVE_CONFIG_TAG,)) + _varint(len(effective)) + effective
         return body
@@ -298,6 +318,10 @@ class SimulatedAgent:
         self._pending |= EFFECTIVE_CONFIG
         self._statistics.configs_applied += 1
 
+    def _takes(self, bit: int) -> bool:
+        """Say whether the server takes it; C-083: once its bits are known, nothing is sent that it does not take."""
+        return not self.server_capabilities or bool(self.server_capabilities & bit)
+
     def _on_message(self, message: opamp.ServerToAgent, at: float, monotonic: float) -> Reaction | None:
         self.server_capabilities = message.capabilities or self.server_capabilities  # 0 = as before (C-084)
         if message.HasField("error_response"):
@@ -314,6 +338,8 @@ class SimulatedAgent:
         reaction = None
         if message.HasField("remote_config"):
             reaction = self._on_remote_config(message.remote_config, at, monotonic)
+        if message.HasField("packages_available") and self._on_packages(message.packages_available):
+            reaction = (reaction or Reaction())._replace(sync=True)
         return (reaction or Reaction())._replace(reconnect=True) if reconnect else reaction
 
     def _on_error(self, error: opamp.ServerErrorResponse) -> Reaction | None:
@@ -354,6 +380,15 @@ class SimulatedAgent:
         self.config_error = ""
         self._pending |= CONFIG_STATUS
         return Reaction(apply=True)
+
+    def _on_packages(self, offer: opamp.PackagesAvailable) -> bool:
+        if self.packages is None:
+            return False
+        self._statistics.package_offers += 1
+        if not self.packages.take(offer):
+            return False
+        self._pending |= PACKAGES
+        return True
 
     def _effective_bytes(self) -> bytes:
         if self._effective:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from opampctl.simulate.backoff import delay_seconds
 from opampctl.simulate.stage import unix_nano
+from opampctl.simulate.syncing import Sync
 
 if TYPE_CHECKING:
     from opampctl.simulate.agent import Reaction, SimulatedAgent
@@ -26,7 +27,7 @@ APPLY_SPREAD = 0.5
 class Conversation(ABC):
     """One agent's talk with the server, over as many connections as it takes."""
 
-    __slots__ = ("_apply_timer", "_beat_timer", "_failures", "_retry_timer", "_said_at", "agent", "stage")
+    __slots__ = ("_apply_timer", "_beat_timer", "_failures", "_retry_timer", "_said_at", "_sync", "agent", "stage")
 
     def __init__(self, agent: SimulatedAgent, stage: Stage) -> None:
         self.agent = agent
@@ -36,6 +37,7 @@ class Conversation(ABC):
         self._beat_timer: asyncio.TimerHandle | None = None
         self._apply_timer: asyncio.TimerHandle | None = None
         self._retry_timer: asyncio.TimerHandle | None = None
+        self._sync: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def connect(self) -> None:
@@ -70,6 +72,8 @@ class Conversation(ABC):
         if reaction is not None:
             if reaction.apply:
                 self._plan_apply()
+            if reaction.sync:
+                self._begin_sync()
             if reaction.restart:
                 self.drop(goodbye=True, away_seconds=0.0)
                 self.agent.restart(now_unix_nano=unix_nano())
@@ -157,6 +161,13 @@ class Conversation(ABC):
             self._apply_timer.cancel()  # a newer configuration takes the place of one being applied
         delay = self.stage.jittered(self.stage.options.apply_delay_seconds, APPLY_SPREAD)
         self._apply_timer = self.stage.loop.call_later(delay, self._finish_apply)
+
+    def _begin_sync(self) -> None:
+        if self.stage.stopping:
+            return
+        if self._sync is not None:
+            self._sync.cancel()  # a newer list takes the place of the one being worked on
+        self._sync = self.stage.begin(Sync(self.agent, self.stage, self.flush).run())
 
     def _finish_apply(self) -> None:
         self._apply_timer = None

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate.agent import SimulatedAgent, capabilities_field
+from opampctl.simulate.fetching import Fetcher, open_file_session
 from opampctl.simulate.options import Endpoint, FleetOptions
 from opampctl.simulate.polling import CONNECTIONS, PollingConversation, open_http_session
-from opampctl.simulate.stage import Stage, resolve, unix_nano
+from opampctl.simulate.stage import Stage, make_tls_context, resolve, unix_nano
 from opampctl.simulate.statistics import Snapshot, Standing, Statistics, snapshot_of
 from opampctl.simulate.websocket import WebSocketConversation
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from opampctl.simulate.conversation import Conversation
+    from opampctl.simulate.package_options import PackageOptions
 
 _RAMP_STEP_SECONDS = 0.02
 _SPARE_DESCRIPTORS = 100
@@ -80,6 +82,8 @@ class Fleet:
         stage = self._stage = Stage(self.options, targets, tasks, self.statistics)
         if any(agent.uses_http for agent in self.agents):
             stage.http = await self._stack.enter_async_context(open_http_session(stage))
+        if self.options.packages is not None:
+            stage.fetcher = await self._open_fetcher(stage, self.options.packages)
         self._conversations = [
             PollingConversation(agent, stage) if agent.uses_http else WebSocketConversation(agent, stage)
             for agent in self.agents
@@ -189,7 +193,18 @@ class Fleet:
             unconfigured=statuses[opamp.RemoteConfigStatuses_UNSET],
             elapsed_seconds=round(time.monotonic() - self._started_at, 3),
             configs=Counter(agent.applied_hash.hex() for agent in self.agents if agent.applied_hash),
+            packages=Counter(
+                f"{name} {version}"
+                for agent in self.agents
+                if agent.packages is not None
+                for name, version in agent.packages.versions.items()
+            ),
         )
+
+    async def _open_fetcher(self, stage: Stage, packages: PackageOptions) -> Fetcher:
+        session = await self._stack.enter_async_context(open_file_session(make_tls_context(self.options)))
+        share, key = not packages.always_download, packages.trusted_key
+        return Fetcher(session, self.statistics, stage.rng, share=share, key=key)
 
     async def _ramp(self) -> None:
         stage = _given(self._stage)

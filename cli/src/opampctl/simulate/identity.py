@@ -12,7 +12,7 @@ from opamp.v1 import anyvalue_pb2
 from opamp.v1 import opamp_pb2 as opamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opampctl.simulate.options import FleetOptions
 
@@ -32,7 +32,9 @@ _SYSTEMS = (
     ("linux", "Red Hat Enterprise Linux 10.1"),
     ("windows", "Windows Server 2025"),
 )
+_TEXTS = {"darwin": "macOS 26.1", **dict(reversed(_SYSTEMS))}
 _ARCHITECTURES = ("amd64", "arm64")
+_GOLDEN = 0.6180339887498949
 _REGIONS = ("eu-central-1", "us-east-1", "ap-southeast-1")
 
 FIRST_CONFIGURATION = b"""receivers:
@@ -90,6 +92,10 @@ def attributes(options: FleetOptions, index: int, uid: AgentUid) -> tuple[dict[s
     environment = options.environments[index % len(options.environments)]
     name, namespace, team, prefix = _ROLES[digest[0] % len(_ROLES)]
     system, system_text = _SYSTEMS[digest[1] % len(_SYSTEMS)]
+    architecture = _ARCHITECTURES[digest[4] % len(_ARCHITECTURES)]
+    if options.platforms:
+        system, architecture = platform(options.platforms, index)
+        system_text = _TEXTS.get(system, system)
     region = _REGIONS[digest[2] % len(_REGIONS)]
     identifying = {
         "service.name": name,
@@ -99,7 +105,7 @@ def attributes(options: FleetOptions, index: int, uid: AgentUid) -> tuple[dict[s
     }
     other = {
         "host.name": f"{prefix}-{environment}-{index:05d}",
-        "host.arch": _ARCHITECTURES[digest[4] % len(_ARCHITECTURES)],
+        "host.arch": architecture,
         "os.type": system,
         "os.description": system_text,
         "deployment.environment.name": environment,
@@ -108,6 +114,19 @@ def attributes(options: FleetOptions, index: int, uid: AgentUid) -> tuple[dict[s
         **options.labels,
     }
     return identifying, other
+
+
+def platform(weights: Sequence[tuple[str, float]], index: int) -> tuple[str, str]:
+    """Return operating system and architecture of agent *index*: evenly spread, the same in every run."""
+    point = (index * _GOLDEN) % 1 * sum(weight for _, weight in weights)
+    name = weights[-1][0]
+    for candidate, weight in weights:
+        point -= weight
+        if point < 0:
+            name = candidate
+            break
+    system, _, architecture = name.partition("/")
+    return system, architecture
 
 
 def describe(options: FleetOptions, index: int, uid: AgentUid) -> opamp.AgentDescription:

@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opampctl.simulate.package_options import PackageOptions
+
 DEFAULT_ENDPOINT = "ws://127.0.0.1:4320/v1/opamp"
 DEFAULT_ENVIRONMENTS = ("prod", "staging", "dev")
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -135,6 +137,10 @@ class FleetOptions:
     """Custom capabilities to announce; messages of them are sent back as they came."""
     components: bool = False
     """Report the hash of the available components, and the components when asked for."""
+    packages: PackageOptions | None = None
+    """Take packages: download and install what is offered, and tell how it goes; None = packages are not taken."""
+    platforms: tuple[tuple[str, float], ...] = ()
+    """os.type/host.arch with its weight, spread evenly over the agents; empty = a mixture."""
     state_folder: str | None = None
     """Where agents keep the connection settings they were given, one file each; None = only as long as they run."""
 

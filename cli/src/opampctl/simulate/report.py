@@ -28,6 +28,7 @@ _LATENCY_NAMES = {
     "first_config": "connected to configured",
     "spread": "configuration, first to each agent",
     "apply": "configuration received to outcome",
+    "package": "packages offered to installed",
 }
 
 
@@ -69,6 +70,7 @@ def summary_tables(snapshot: Snapshot) -> list[Table]:
         f"{counters['configs_applied']} applied, {counters['configs_failed']} failed",
         "agents by outcome": f"{snapshot.applied} applied, {snapshot.failed} failed, "
         f"{snapshot.applying} applying, {snapshot.unconfigured} without",
+        **_package_rows(snapshot),
         "duration": describe_seconds(snapshot.elapsed_seconds),
     }
     for name, value in rows.items():
@@ -86,6 +88,18 @@ def summary_tables(snapshot: Snapshot) -> list[Table]:
             errors.add_row(kind, str(count), _MEANINGS.get(kind, ""))
         tables.append(errors)
     return tables
+
+
+def _package_rows(snapshot: Snapshot) -> dict[str, str]:
+    counters = snapshot.counters
+    if not counters["package_offers"]:
+        return {}
+    return {
+        "packages": f"{counters['package_offers']} offers, {counters['packages_installed']} installed, "
+        f"{counters['packages_failed']} failed; {counters['package_downloads']} files downloaded, "
+        f"{counters['package_bytes'] / 1e6:.1f} MB",
+        "agents by package": ", ".join(f"{count} have {name}" for name, count in snapshot.packages.items()) or "none",
+    }
 
 
 def _table(*headings: str) -> Table:

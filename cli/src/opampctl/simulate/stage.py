@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from opampctl.simulate.agent import SimulatedAgent
+    from opampctl.simulate.fetching import Fetcher
     from opampctl.simulate.options import Endpoint, FleetOptions
     from opampctl.simulate.statistics import Statistics
 
@@ -44,6 +45,8 @@ class Stage:
 
         http: Session of the polling agents; None in a fleet without them.
 
+        fetcher: Downloads the files of packages; None in a fleet without them.
+
         stopping: Set when the fleet is going down; nobody reconnects any more.
     """
 
@@ -52,12 +55,13 @@ class Stage:
     ) -> None:
         self.options = options
         self.targets = targets
-        self.tls = _tls_context(options) if any(target.endpoint.secure for target in targets) else None
+        self.tls = make_tls_context(options) if any(target.endpoint.secure for target in targets) else None
         self.loop = asyncio.get_running_loop()
         self.rng = random.Random(options.seed)  # noqa: S311 - a simulation wants chance that can be repeated
         self.statistics = statistics
         self.connecting = asyncio.Semaphore(options.max_connecting)
         self.http: aiohttp.ClientSession | None = None
+        self.fetcher: Fetcher | None = None
         self.stopping = False
         self.first_receipt: dict[bytes, float] = {}
         self.headers = first_terms(options).headers
@@ -68,9 +72,14 @@ class Stage:
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Start *work*; an error nobody expected ends the fleet, and so does its end cancel what still runs."""
+        _ = self.begin(work)
+
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Start *work* as `spawn` does; what is returned is for cancelling it."""
         task = self._tasks.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
     def cancel(self) -> None:
         """Cancel everything that was started and still runs."""
@@ -111,7 +120,7 @@ class Stage:
         extras = agent.extras
         if extras is None or not extras.slots.terms.needs_own_tls:
             if self.tls is None:
-                self.tls = _tls_context(self.options)
+                self.tls = make_tls_context(self.options)
             return self.tls
         terms = extras.slots.terms
         if extras.tls is None or extras.tls[0] != terms:
@@ -166,7 +175,8 @@ def unix_nano() -> int:
     return time.time_ns()
 
 
-def _tls_context(options: FleetOptions) -> ssl.SSLContext:
+def make_tls_context(options: FleetOptions) -> ssl.SSLContext:
+    """Build the TLS context of agents that were given no certificates of their own."""
     context = ssl.create_default_context(cafile=options.ca_file)
     if not options.verify_tls:
         context.check_hostname = False

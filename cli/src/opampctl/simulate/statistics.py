@@ -78,6 +78,11 @@ class Statistics:
     configs_repeated: int = 0
     configs_applied: int = 0
     configs_failed: int = 0
+    package_offers: int = 0
+    package_downloads: int = 0
+    package_bytes: int = 0
+    packages_installed: int = 0
+    packages_failed: int = 0
     identities_changed: int = 0
     restarts: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -92,6 +97,8 @@ class Statistics:
     """First agent that received a configuration to each agent that did."""
     apply: Histogram = field(default_factory=Histogram)
     """Configuration received to its outcome reported."""
+    package: Histogram = field(default_factory=Histogram)
+    """Packages offered to each of them installed."""
 
     def merge(self, other: Statistics) -> None:
         """Add what another part of the fleet counted."""
@@ -103,8 +110,8 @@ class Statistics:
 
 
 _COUNTERS = tuple(name for name in Statistics.__dataclass_fields__ if isinstance(getattr(Statistics(), name), int))
-_LATENCIES = ("connect", "answer", "first_config", "spread", "apply")
-_CONFIGS_SHOWN = 20
+_LATENCIES = ("connect", "answer", "first_config", "spread", "apply", "package")
+_COMMONEST = 20
 
 
 @dataclass(slots=True)
@@ -123,6 +130,8 @@ class Standing:
     elapsed_seconds: float = 0.0
     configs: Counter[str] = field(default_factory=Counter)
     """Hash in hex of each applied configuration to the number of agents that run it."""
+    packages: Counter[str] = field(default_factory=Counter)
+    """Name and version of each package to the number of agents that have it."""
 
     def merge(self, other: Standing) -> None:
         """Add the agents of another part of the fleet."""
@@ -130,6 +139,7 @@ class Standing:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.elapsed_seconds = max(self.elapsed_seconds, other.elapsed_seconds)
         self.configs.update(other.configs)
+        self.packages.update(other.packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,8 @@ class Snapshot:
     elapsed_seconds: float
     configs: dict[str, int]
     """Hash in hex of each applied configuration to the number of agents that run it."""
+    packages: dict[str, int]
+    """Name and version of each package to the number of agents that have it."""
     counters: dict[str, int]
     latencies: dict[str, dict[str, float]]
     errors: dict[str, int]
@@ -158,11 +170,13 @@ class Snapshot:
 
 
 def snapshot_of(standing: Standing, statistics: Statistics) -> Snapshot:
-    """Put standing and statistics into plain values; of many configurations the commonest are told."""
-    values = {name: getattr(standing, name) for name in Standing.__dataclass_fields__ if name != "configs"}
+    """Put standing and statistics into plain values; of many configurations and packages the commonest are told."""
+    crowds = {"configs", "packages"}
+    values = {name: getattr(standing, name) for name in Standing.__dataclass_fields__ if name not in crowds}
     return Snapshot(
         **values,
-        configs=dict(standing.configs.most_common(_CONFIGS_SHOWN)),
+        configs=dict(standing.configs.most_common(_COMMONEST)),
+        packages=dict(standing.packages.most_common(_COMMONEST)),
         counters={name: getattr(statistics, name) for name in _COUNTERS},
         latencies={name: getattr(statistics, name).summary() for name in _LATENCIES},
         errors=dict(statistics.errors),
