@@ -16,6 +16,7 @@ from opampctl.commands import (
     connection_settings,
     identity,
     login,
+    package_offers,
     packages,
     packages_transfer,
     telling,
@@ -71,6 +72,8 @@ config.app.command("status")(config_apply.status)
 app.add_typer(config.app, name="config")
 packages.app.command("upload")(packages_transfer.upload)
 packages.app.command("download")(packages_transfer.download)
+for command_name, command in package_offers.COMMANDS.items():
+    packages.app.command(command_name)(command)
 app.add_typer(packages.app, name="packages")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(connection_settings.app, name="settings")

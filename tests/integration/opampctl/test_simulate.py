@@ -35,7 +35,7 @@ async def start(*words: str) -> asyncio.subprocess.Process:
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
     """Wait for the end: exit code, stdout, stderr."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
@@ -47,7 +47,7 @@ async def test_one_agent_needs_endpoint_and_token_only(tmp_path: Path) -> None:
         server.desired = remote_config("a: 1")
         words = ("--agents", "1", "--endpoint", server.url, "--token", "oet_1_s", "--ready-file", str(ready))
         process = await start(*words)
-        await eventually(lambda: ready.exists() and server.statuses_of_all(), within=20)
+        await eventually(lambda: ready.exists() and server.statuses_of_all())
 
         process.send_signal(signal.SIGINT)
         code, out, err = await ended(process)
@@ -67,12 +67,12 @@ async def test_abilities_are_options(tmp_path: Path) -> None:
         words = ("--endpoint", server.url, "--token", "oet_1_s", "--ready-file", str(ready), "--uid-seed", "x")
         abilities = ("--accept-settings", "--csr", "--components", "--custom-capability", "com.example.echo")
         process = await start(*words, *abilities, "--state-folder", str(folder))
-        await eventually(lambda: ready.exists() and server.messages, within=20)
+        await eventually(lambda: ready.exists() and server.messages)
         (uid,) = server.sockets
         own = opamp.OpAMPConnectionSettings(heartbeat_interval_seconds=3600)
         offer = opamp.ConnectionSettingsOffers(hash=b"h", opamp=own)
         await server.send(uid, server.sockets[uid], opamp.ServerToAgent(connection_settings=offer))
-        await eventually((folder / "agent-0.json").exists, within=10)
+        await eventually((folder / "agent-0.json").exists)
 
         process.send_signal(signal.SIGINT)
         code, _, _ = await ended(process)
@@ -153,3 +153,44 @@ async def test_several_processes_are_one_run() -> None:
         assert code == 0
         assert json.loads(out)["agents"] == 6
         assert sum(message.HasField("agent_disconnect") for message in server.messages) == 6
+
+
+async def test_packages_are_taken_when_asked_for(tmp_path: Path) -> None:
+    """Options of packages and platforms reach the agents; the summary tells what they have."""
+    ready = tmp_path / "ready.json"
+    async with opamp_double() as server:
+        words = ("--agents", "2", "--endpoint", server.url, "--packages", "--platform", "darwin/arm64")
+        more = ("--install-time", "0s", "--package-fail-share", "0.5", "--package-error", "no room", "-o", "json", "-q")
+        process = await start(*words, *more, "--ready-file", str(ready))
+        await eventually(lambda: len({message.instance_uid for message in server.messages}) == 2, within=30)
+        await server.offer_packages(b"one", collector=server.package("1.0.0", b"program"))
+
+        def told() -> set[str]:
+            uids = {message.instance_uid for message in server.messages}
+            said = [status for uid in uids for status in server.package_statuses(uid, "collector")]
+            return {status.agent_has_version or status.error_message for status in said} - {""}
+
+        await eventually(lambda: told() == {"1.0.0", "no room"}, within=30)
+        process.send_signal(signal.SIGINT)
+        code, out, _ = await ended(process)
+
+        summary = json.loads(out)
+        assert (code, summary["packages"], summary["counters"]["packages_failed"]) == (0, {"collector 1.0.0": 1}, 1)
+        described = [
+            {each.key: each.value.string_value for each in message.agent_description.non_identifying_attributes}
+            for message in server.messages
+            if message.HasField("agent_description")
+        ]
+        assert {(each["os.type"], each["host.arch"]) for each in described} == {("darwin", "arm64")}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--platform", "linux"), "is no platform"), (("--packages", "--install-time", "forever"), "must end")],
+)
+async def test_package_options_that_make_no_sense(words: tuple[str, ...], said: str) -> None:
+    """Wrong usage, with a sentence."""
+    code, _, err = await ended(await start("--endpoint", "ws://127.0.0.1:9", *words))
+
+    assert code == 2
+    assert said in " ".join(err.split())

@@ -16,7 +16,7 @@ ACTIONS = {
     "restart_agent": "Send the Restart command to instance_uid.",
     "request_components": "Ask instance_uid for its available components.",
     "offer_connection_settings": "Make settings {opamp, own_metrics, ..., other_connections} those of instance_uid.",
-    "offer_packages": "Make packages [{name, version, type, content as base64}] all those of instance_uid.",
+    "offer_packages": "Make packages [{name, version, type, content as base64}] all of instance_uid, linux/amd64.",
     "send_custom_message": "Send capability, type, data (base64) to instance_uid; await_reply: answer {reply: {data}}.",
     "make_credential": "Make a shared credential; with own: true agents get one of their own. Answer {id, headers}.",
     "rotate_credential": "Offer instance_uid a new credential of its own.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from opampctl.conformance.verdict import NotApplicable
 from opampctl.exits import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _NOT_FOUND = 404
 _REFUSALS = frozenset({400, 403, 409, 412, 422, 504})
+_PROGRAM = b"\x7fELF"
 UID_LABEL = "service.instance.id"
 """Every agent of the suite describes itself with its uid under this name."""
 
@@ -34,12 +36,15 @@ class RestStimulus:
         self._run = secrets.token_hex(3)
         self._configurations: dict[str, str] = {}
         self._made: set[str] = set()
+        self._published: set[str] = set()
+        self._offered: dict[str, dict[str, str]] = {}
         self._deeds: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "show_agent": self._show_agent,
             "offer_config": self._offer_config,
             "restart_agent": self._restart_agent,
             "request_components": self._request_components,
             "offer_connection_settings": self._offer_connection_settings,
+            "offer_packages": self._offer_packages,
             "send_custom_message": self._send_custom_message,
             "make_credential": self._make_credential,
             "rotate_credential": self._rotate_credential,
@@ -66,8 +71,9 @@ class RestStimulus:
             raise NotApplicable(said) from error
 
     async def close(self) -> None:
-        """Delete the configurations, settings and credentials it made."""
+        """Delete the configurations, settings, offers, packages and credentials it made."""
         await asyncio.gather(*(self._delete(path) for path in sorted(self._made)))
+        await asyncio.gather(*(self._delete(path) for path in sorted(self._published)))  # free by now
 
     async def _show_agent(self, instance_uid: str) -> dict[str, Any]:
         try:
@@ -134,6 +140,52 @@ class RestStimulus:
         self._made.add(path)
         return {}
 
+    async def _offer_packages(self, instance_uid: str, packages: list[dict[str, Any]]) -> dict[str, Any]:
+        """Publish them, offer each to this agent alone, and take back what is not among them."""
+        offered = self._offered.setdefault(instance_uid, {})
+        for package in packages:
+            await self._publish(package)
+        for package in packages:
+            name, what = package["name"], "Cannot offer a package"
+            path = offered.get(name)
+            if path is not None:
+                await self._client.call("PATCH", path, what, body={"version": package["version"]})
+                continue
+            draft = {
+                "name": f"conformance-{self._run}-{secrets.token_hex(8)}",
+                "package": name,
+                "version": package["version"],
+                "agents": [instance_uid],
+            }
+            made = await self._post("/package-assignments", what, draft)
+            offered[name] = f"/package-assignments/{quoted(made['id'])}"
+            self._made.add(offered[name])
+        for name in set(offered) - {package["name"] for package in packages}:
+            path = offered.pop(name)
+            await self._client.call("DELETE", path, "Cannot take an offer back")
+            self._made.discard(path)
+        return {}
+
+    async def _publish(self, package: dict[str, Any]) -> None:
+        """Publish a file; for linux, so that it must begin like a program."""
+        content = _PROGRAM + base64.b64decode(package["content"])
+        draft = {
+            "name": package["name"],
+            "version": package["version"],
+            "type": package["type"],
+            "platform": "linux",
+            "arch": "amd64",
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        begun = await self._post("/packages/uploads", "Cannot publish a package", draft)
+        made = begun["package"]
+        if made is None:
+            path = f"/packages/uploads/{quoted(begun['upload']['id'])}"
+            await self._client.send_bytes("PUT", path, "Cannot publish a package", _one(content), params={"offset": 0})
+            made = await self._post(f"{path}/complete", "Cannot publish a package")
+        self._published.add(f"/packages/{quoted(made['id'])}")
+
     async def _send_custom_message(self, instance_uid: str, **message: Any) -> dict[str, Any]:
         return await self._post(f"/agents/{instance_uid}/custom-messages", "Cannot send a custom message", message)
 
@@ -158,6 +210,10 @@ class RestStimulus:
             await self._client.call("DELETE", path, "Cannot delete what the run made")
         except CommandError:
             return  # the run is over, and its verdict does not hang on this
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def _file(file: dict[str, Any]) -> str:

@@ -119,14 +119,69 @@ async def test_settings_and_credentials_are_cleaned_up() -> None:
     }
 
 
+def package(name: str, version: str, content: bytes) -> dict[str, str]:
+    """Describe a package as checks do."""
+    return {"name": name, "version": version, "type": "addon", "content": base64.b64encode(content).decode()}
+
+
+class Shop(FakeClient):
+    """Makes what it is asked to make: uploads, packages and assignments with ids of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    async def call(self, method: str, path: str, what: str, **more: Any) -> Reply:
+        """Remember the call, and make something."""
+        await super().call(method, path, what, **more)
+        made = f"m{len(self.called)}"
+        return Reply({"id": made, "upload": {"id": f"u{made}"}, "package": None}, "", "")
+
+    async def send_bytes(self, method: str, path: str, what: str, data: Any, **more: Any) -> Reply:
+        """Take the bytes."""
+        assert (method, more["params"], what) == ("PUT", {"offset": 0}, "Cannot publish a package")
+        assert path.startswith("/packages/uploads/u")
+        self.sent.append(b"".join([piece async for piece in data]))
+        return Reply({}, "", "")
+
+
+async def test_packages_are_published_offered_to_one_agent_and_taken_back() -> None:
+    """What stays is changed, what is no more among them is taken back, and the end removes all."""
+    client = Shop()
+    stimulus = RestStimulus(client)
+    await stimulus.do("offer_packages", instance_uid=UID, packages=[package("a", "1.0.0", b"1")])
+    offered = [path for _, path, _ in client.called if path == "/package-assignments"]
+    await stimulus.do(
+        "offer_packages", instance_uid=UID, packages=[package("a", "1.0.1", b"2"), package("b", "1.0.0", b"1")]
+    )
+    await stimulus.do("offer_packages", instance_uid=UID, packages=[package("b", "1.0.0", b"1")])
+    before = len(client.called)
+    await stimulus.close()
+
+    drafts = [body for method, path, body in client.called if (method, path) == ("POST", "/package-assignments")]
+    changed = [(path, body) for method, path, body in client.called if method == "PATCH"]
+    taken = [path for method, path, _ in client.called[:before] if method == "DELETE"]
+    assert len(offered) == 1
+    assert [(each["package"], each["version"], each["agents"]) for each in drafts] == [
+        ("a", "1.0.0", [UID]),
+        ("b", "1.0.0", [UID]),
+    ]
+    assert len({each["name"] for each in drafts}) == 2
+    assert [body for _, body in changed] == [{"version": "1.0.1"}, {"version": "1.0.0"}]
+    assert taken == [changed[0][0]]
+    assert client.sent == [b"\x7fELF1", b"\x7fELF2", b"\x7fELF1", b"\x7fELF1"]
+    kinds = [path.split("/")[1] for method, path, _ in client.called[before:] if method == "DELETE"]
+    assert kinds == ["package-assignments", *["packages"] * 4]
+
+
 async def test_refusal_and_absence_are_told_apart() -> None:
     """A conflict is a refusal; a route that is not there, or an action nobody knows, is something that cannot be."""
     with pytest.raises(Refused):
         await RestStimulus(FakeClient(status=409)).do("restart_agent", instance_uid=UID)
     with pytest.raises(NotApplicable) as absent:
         await RestStimulus(FakeClient(status=404)).do("restart_agent", instance_uid=UID)
-    with pytest.raises(NotApplicable, match="cannot offer packages"):
-        await RestStimulus(FakeClient()).do("offer_packages", instance_uid=UID, packages=[])
+    with pytest.raises(NotApplicable, match="cannot dance"):
+        await RestStimulus(FakeClient()).do("dance", instance_uid=UID)
 
     assert not isinstance(absent.value, Refused)
     assert "offer_packages" in ACTIONS

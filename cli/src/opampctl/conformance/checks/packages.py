@@ -28,10 +28,14 @@ _TAKES_STATUS = int(opamp.ServerCapabilities_AcceptsPackagesStatus)
 _CAPABILITIES = REPORTS_STATUS | int(
     opamp.AgentCapabilities_AcceptsPackages | opamp.AgentCapabilities_ReportsPackageStatuses
 )
+_MACHINE = {"host.arch": "amd64"}
 _NONE_OFFERED = "no package was offered in this run"
 _SHA256_BYTES = 32
 _OK, _PARTIAL = 200, 206
 _STRONG_BYTES = 16
+
+A, B = "conformance-a", "conformance-b"
+"""Names no package of the server's own is likely to have."""
 
 untestable(
     {
@@ -44,11 +48,11 @@ untestable(
 @check("S-093")
 async def no_package_without_the_capability(probe: Probe) -> None:
     """A package set for an agent that does not accept one stays unsent."""
-    agent = probe.persona()
+    agent = probe.persona(labels=_MACHINE)
     line = await probe.websocket()
     await line.ask(agent.full())
     await known(probe, agent)
-    await attempt(probe, "offer_packages", agent, packages=_packages(a=b"1"))
+    await attempt(probe, "offer_packages", agent, packages=_packages((A, b"1")))
     await nothing_with(probe, agent, line, lambda said: said.HasField("packages_available"), "a package")
 
 
@@ -56,7 +60,7 @@ async def no_package_without_the_capability(probe: Probe) -> None:
 async def package_is_offered(probe: Probe) -> None:
     """A package set for an agent comes to it."""
     agent, line = await _met(probe)
-    await _offered(probe, agent, line, _packages(a=b"1"))
+    await _offered(probe, agent, line, _packages((A, b"1")))
 
 
 @invariant("S-095", broken="two packages of one name", unseen=_NONE_OFFERED)
@@ -70,7 +74,7 @@ def package_names_are_unique(record: Record) -> bool | None:
 async def only_package_may_be_nameless(probe: Probe) -> None:
     """The only top-level package has an empty name."""
     agent, line = await _met(probe)
-    if "" not in (await _offered(probe, agent, line, _packages(a=b"1"))).packages:
+    if "" not in (await _offered(probe, agent, line, _packages((A, b"1")))).packages:
         raise unused("leave the name of the only package empty")
 
 
@@ -112,7 +116,7 @@ async def packages_come_only_if_hashes_differ(probe: Probe) -> None:
 async def package_hashes_are_strong(probe: Probe) -> None:
     """Hashes are long, and differ where packages do."""
     agent, line = await _met(probe)
-    offer = await _offered(probe, agent, line, _packages(a=b"1", b=b"2"))
+    offer = await _offered(probe, agent, line, _packages((A, b"1"), (B, b"2")))
     hashes = [each.hash for each in offer.packages.values()]
     require(all(len(each) >= _STRONG_BYTES for each in hashes), "a package hash has less than 16 bytes")
     require(len(set(hashes)) == len(hashes), "two different packages have one hash")
@@ -122,20 +126,20 @@ async def package_hashes_are_strong(probe: Probe) -> None:
 async def package_hash_follows_the_content(probe: Probe) -> None:
     """Another content, and another name, give another hash."""
     agent, line = await _met(probe)
-    old = (await _offered(probe, agent, line, _packages(a=b"1"))).packages["a"].hash
-    new = await _offered(probe, agent, line, _packages(a=b"2", b=b"1"))
-    require(new.packages["a"].hash != old, "another content has the same hash")
-    require(new.packages["b"].hash != old, "another name has the same hash")
+    old = (await _offered(probe, agent, line, _packages((A, b"1")))).packages[A].hash
+    new = await _offered(probe, agent, line, _packages((A, b"2"), (B, b"1")))
+    require(new.packages[A].hash != old, "another content has the same hash")
+    require(new.packages[B].hash != old, "another name has the same hash")
 
 
 @check("S-104")
 async def package_hash_follows_other_fields(probe: Probe) -> None:
     """Another version of the same content gives another hash."""
     agent, line = await _met(probe)
-    old = (await _offered(probe, agent, line, _packages(a=b"1"))).packages["a"].hash
-    newer = _packages(a=b"1")
+    old = (await _offered(probe, agent, line, _packages((A, b"1")))).packages[A].hash
+    newer = _packages((A, b"1"))
     newer[0]["version"] = "1.0.1"
-    new = (await _offered(probe, agent, line, newer)).packages["a"].hash
+    new = (await _offered(probe, agent, line, newer)).packages[A].hash
     require(new != old, "another version has the same hash")
 
 
@@ -143,7 +147,12 @@ async def package_hash_follows_other_fields(probe: Probe) -> None:
 async def aggregate_hash_follows_the_packages(probe: Probe) -> None:
     """Adding, changing and removing a package each give another aggregate hash."""
     agent, line = await _met(probe)
-    sets = (_packages(a=b"1"), _packages(a=b"1", b=b"2"), _packages(a=b"1", b=b"3"), _packages(b=b"3"))
+    sets = (
+        _packages((A, b"1")),
+        _packages((A, b"1"), (B, b"2")),
+        _packages((A, b"1"), (B, b"3")),
+        _packages((B, b"3")),
+    )
     found = [(await _offered(probe, agent, line, each)).all_packages_hash for each in sets]
     require(len(set(found)) == len(found), "two different sets of packages have one aggregate hash")
 
@@ -195,12 +204,10 @@ async def headers_come_along(probe: Probe) -> None:
 async def downgrade_is_offered(probe: Probe) -> None:
     """A lower version is offered after a higher one."""
     agent, line = await _met(probe)
-    high, low = _packages(a=b"2"), _packages(a=b"1")
+    high, low = _packages((A, b"2")), _packages((A, b"1"))
     high[0]["version"], low[0]["version"] = "2.0.0", "1.0.0"
     await _offered(probe, agent, line, high)
-    require(
-        (await _offered(probe, agent, line, low)).packages["a"].version == "1.0.0", "the lower version did not come"
-    )
+    require((await _offered(probe, agent, line, low)).packages[A].version == "1.0.0", "the lower version did not come")
 
 
 @check("S-113")
@@ -243,7 +250,7 @@ async def versions_may_differ(probe: Probe) -> None:
 
 
 async def _met(probe: Probe) -> tuple[Persona, SocketLine]:
-    agent = probe.persona(_CAPABILITIES)
+    agent = probe.persona(_CAPABILITIES, labels=_MACHINE)
     line = await probe.websocket()
     await line.ask(agent.full())
     await known(probe, agent)
@@ -251,7 +258,7 @@ async def _met(probe: Probe) -> tuple[Persona, SocketLine]:
 
 
 async def _reporter(probe: Probe) -> tuple[Persona, SocketLine]:
-    agent = probe.persona(_CAPABILITIES)
+    agent = probe.persona(_CAPABILITIES, labels=_MACHINE)
     line = await probe.websocket()
     if not (await line.ask(agent.full())).message.capabilities & _TAKES_STATUS:
         raise NotApplicable("the server does not announce AcceptsPackagesStatus")
@@ -259,18 +266,23 @@ async def _reporter(probe: Probe) -> tuple[Persona, SocketLine]:
 
 
 async def _offered(
-    probe: Probe, agent: Persona, line: SocketLine, packages: list[dict[str, str]]
+    probe: Probe, agent: Persona, line: SocketLine, packages: list[dict[str, Any]]
 ) -> opamp.PackagesAvailable:
+    """Set packages and wait until they are offered; a server may set one after the other, and offer in between."""
     await probe.do("offer_packages", instance_uid=agent.text, packages=packages)
-    offer = (await hear_field(probe, line, "packages_available")).message.packages_available
-    await line.ask(agent.message(package_statuses=_statuses(offer.all_packages_hash)))
-    return offer
+    wanted = {each["name"]: each["version"] for each in packages}
+    alone = {"": packages[0]["version"]} if len(packages) == 1 else wanted  # see S-096
+    while True:
+        offer = (await hear_field(probe, line, "packages_available")).message.packages_available
+        await line.ask(agent.message(package_statuses=_statuses(offer.all_packages_hash)))
+        if {name: each.version for name, each in offer.packages.items()} in (wanted, alone):
+            return offer
 
 
 async def _compared(probe: Probe) -> tuple[Persona, SocketLine, bytes]:
     """Offer packages, report another hash than theirs, and be offered them again."""
     agent, line = await _met(probe)
-    wanted = (await _offered(probe, agent, line, _packages(a=b"1"))).all_packages_hash
+    wanted = (await _offered(probe, agent, line, _packages((A, b"1")))).all_packages_hash
     line.say(agent.message(package_statuses=_statuses(os.urandom(_SHA256_BYTES))))
     again = (await hear_field(probe, line, "packages_available")).message.packages_available
     require(again.all_packages_hash == wanted, "what came again has another hash")
@@ -279,7 +291,7 @@ async def _compared(probe: Probe) -> tuple[Persona, SocketLine, bytes]:
 
 async def _file(probe: Probe) -> opamp.DownloadableFile:
     agent, line = await _met(probe)
-    return (await _offered(probe, agent, line, _packages(a=b"downloaded content"))).packages["a"].file
+    return (await _offered(probe, agent, line, _packages((A, b"downloaded content")))).packages[A].file
 
 
 async def _download(probe: Probe, file: opamp.DownloadableFile, **headers: str) -> Heard:
@@ -295,10 +307,16 @@ async def _download(probe: Probe, file: opamp.DownloadableFile, **headers: str) 
         raise Failed(f"{file.download_url}: {error}") from error
 
 
-def _packages(**contents: bytes) -> list[dict[str, Any]]:
+def _packages(*contents: tuple[str, bytes]) -> list[dict[str, Any]]:
+    """Describe packages; what has another content has another version, for to publish a version is to do so once."""
     return [
-        {"name": name, "version": "1.0.0", "type": "addon", "content": base64.b64encode(content).decode()}
-        for name, content in contents.items()
+        {
+            "name": name,
+            "version": f"1.0.{100 + int.from_bytes(hashlib.sha256(content).digest()[:2])}",
+            "type": "addon",
+            "content": base64.b64encode(content).decode(),
+        }
+        for name, content in contents
     ]
 
 
