@@ -19,7 +19,9 @@ from fleet.api.v1 import campaigns_pb2 as campaigns
 from fleet.api.v1 import config_service_pb2 as configs
 from fleet.api.v1 import connection_settings_pb2 as settings
 from fleet.api.v1 import identity_pb2 as identity
+from fleet.api.v1 import package_offers_pb2 as package_offers
 from fleet.api.v1 import package_service_pb2 as packages
+from fleet.api.v1 import package_signatures_pb2 as signing
 from fleet.events.v1 import (
     agent_pb2,
     campaign_pb2,
@@ -425,6 +427,61 @@ BEGIN_UPLOAD = Method(PACKAGE_SERVICE, "begin_upload", packages.BeginUploadReque
 GET_UPLOAD = Method(PACKAGE_SERVICE, "get_upload", packages.GetUploadRequest, packages.GetUploadReply)
 GIVE_UP_UPLOAD = Method(PACKAGE_SERVICE, "give_up_upload", packages.GiveUpUploadRequest, packages.GiveUpUploadReply)
 
+CREATE_PACKAGE_ASSIGNMENT = Method(
+    PACKAGE_SERVICE,
+    "create_package_assignment",
+    package_offers.CreatePackageAssignmentRequest,
+    package_offers.CreatePackageAssignmentReply,
+)
+UPDATE_PACKAGE_ASSIGNMENT = Method(
+    PACKAGE_SERVICE,
+    "update_package_assignment",
+    package_offers.UpdatePackageAssignmentRequest,
+    package_offers.UpdatePackageAssignmentReply,
+)
+GET_PACKAGE_ASSIGNMENT = Method(
+    PACKAGE_SERVICE,
+    "get_package_assignment",
+    package_offers.GetPackageAssignmentRequest,
+    package_offers.GetPackageAssignmentReply,
+)
+LIST_PACKAGE_ASSIGNMENTS = Method(
+    PACKAGE_SERVICE,
+    "list_package_assignments",
+    package_offers.ListPackageAssignmentsRequest,
+    package_offers.ListPackageAssignmentsReply,
+)
+DELETE_PACKAGE_ASSIGNMENT = Method(
+    PACKAGE_SERVICE,
+    "delete_package_assignment",
+    package_offers.DeletePackageAssignmentRequest,
+    package_offers.DeletePackageAssignmentReply,
+)
+LIST_ASSIGNMENT_AGENTS = Method(
+    PACKAGE_SERVICE,
+    "list_assignment_agents",
+    package_offers.ListAssignmentAgentsRequest,
+    package_offers.ListAssignmentAgentsReply,
+)
+GET_AGENT_PACKAGES = Method(
+    PACKAGE_SERVICE,
+    "get_agent_packages",
+    package_offers.GetAgentPackagesRequest,
+    package_offers.GetAgentPackagesReply,
+)
+RETRY_AGENT_PACKAGE = Method(
+    PACKAGE_SERVICE,
+    "retry_agent_package",
+    package_offers.RetryAgentPackageRequest,
+    package_offers.RetryAgentPackageReply,
+)
+LIST_PACKAGE_ATTEMPTS = Method(
+    PACKAGE_SERVICE,
+    "list_package_attempts",
+    package_offers.ListPackageAttemptsRequest,
+    package_offers.ListPackageAttemptsReply,
+)
+
 CREATE_CAMPAIGN = Method(
     PACKAGE_SERVICE, "create_campaign", campaigns.CreateCampaignRequest, campaigns.CreateCampaignReply
 )
@@ -442,6 +499,39 @@ LIST_CAMPAIGN_AGENTS = Method(
 )
 GET_CAMPAIGN_FAILURES = Method(
     PACKAGE_SERVICE, "get_campaign_failures", campaigns.GetCampaignFailuresRequest, campaigns.GetCampaignFailuresReply
+)
+
+LIST_PACKAGE_SIGNATURES = Method(
+    PACKAGE_SERVICE, "list_package_signatures", signing.ListPackageSignaturesRequest, signing.ListPackageSignaturesReply
+)
+ADD_PACKAGE_SIGNATURE = Method(
+    PACKAGE_SERVICE, "add_package_signature", signing.AddPackageSignatureRequest, signing.AddPackageSignatureReply
+)
+SIGN_PACKAGE = Method(PACKAGE_SERVICE, "sign_package", signing.SignPackageRequest, signing.SignPackageReply)
+DELETE_PACKAGE_SIGNATURE = Method(
+    PACKAGE_SERVICE,
+    "delete_package_signature",
+    signing.DeletePackageSignatureRequest,
+    signing.DeletePackageSignatureReply,
+)
+LIST_PACKAGE_KEYS = Method(
+    PACKAGE_SERVICE, "list_package_keys", signing.ListPackageKeysRequest, signing.ListPackageKeysReply
+)
+ADD_PACKAGE_KEY = Method(PACKAGE_SERVICE, "add_package_key", signing.AddPackageKeyRequest, signing.AddPackageKeyReply)
+REVOKE_PACKAGE_KEY = Method(
+    PACKAGE_SERVICE, "revoke_package_key", signing.RevokePackageKeyRequest, signing.RevokePackageKeyReply
+)
+GET_PACKAGE_MANIFEST = Method(
+    PACKAGE_SERVICE, "get_package_manifest", signing.GetPackageManifestRequest, signing.GetPackageManifestReply
+)
+DRAFT_PACKAGE_MANIFEST = Method(
+    PACKAGE_SERVICE, "draft_package_manifest", signing.DraftPackageManifestRequest, signing.DraftPackageManifestReply
+)
+PUBLISH_PACKAGE_MANIFEST = Method(
+    PACKAGE_SERVICE,
+    "publish_package_manifest",
+    signing.PublishPackageManifestRequest,
+    signing.PublishPackageManifestReply,
 )
 
 GET_TICKET_KEYS = Method(API_GATEWAY, "get_ticket_keys", packages.GetTicketKeysRequest, packages.GetTicketKeysReply)

@@ -27,6 +27,7 @@ from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
+from api_gateway.upstream.package_offers import PackageOffers
 from api_gateway.upstream.package_service import PackageService
 from api_gateway.upstream.package_transfer import PackageTransfer
 from contracts import subjects
@@ -81,6 +82,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         custom_messages=custom_messages,
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
         packages=PackageService(bus, settings.upstream_timeout_seconds),
+        package_offers=PackageOffers(bus, settings.upstream_timeout_seconds),
         package_transfer=package_transfer,
         users=users,
         sessions=sessions,

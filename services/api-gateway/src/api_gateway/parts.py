@@ -16,6 +16,7 @@ from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
+from api_gateway.upstream.package_offers import PackageOffers
 from api_gateway.upstream.package_service import PackageService
 from api_gateway.upstream.package_transfer import PackageTransfer
 from servicekit.clock import Clock
@@ -49,6 +50,7 @@ class Parts:
     custom_messages: CustomMessages
     configurations: ConfigService
     packages: PackageService
+    package_offers: PackageOffers
     package_transfer: PackageTransfer
     users: Users
     sessions: Sessions

@@ -19,7 +19,7 @@ class Role(StrEnum):
     """Reads everything but users and enrolment tokens."""
 
     OPERATOR = "operator"
-    """Also writes configurations and packages, pushes them, assigns, approves, commands and deletes agents."""
+    """Also writes configurations and packages, pushes, offers, assigns, approves, commands and deletes agents."""
 
     ADMIN = "admin"
     """Also manages users, enrolment tokens and connection settings, which carry secrets."""
@@ -46,6 +46,7 @@ class Permission(StrEnum):
     PACKAGE_READ = "package:read"
     PACKAGE_WRITE = "package:write"
     PACKAGE_DELETE = "package:delete"
+    PACKAGE_OFFER = "package:offer"
     ENROLMENT_TOKEN_READ = "enrolment_token:read"  # noqa: S105 - a permission, not a secret
     ENROLMENT_TOKEN_WRITE = "enrolment_token:write"  # noqa: S105 - a permission, not a secret
     USER_READ = "user:read"
@@ -83,6 +84,7 @@ _OPERATOR = _VIEWER | frozenset(
         Permission.CONFIGURATION_PUSH,
         Permission.PACKAGE_WRITE,
         Permission.PACKAGE_DELETE,
+        Permission.PACKAGE_OFFER,
         Permission.ENROLMENT_TOKEN_READ,
     )
 )

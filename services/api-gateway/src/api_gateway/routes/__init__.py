@@ -11,6 +11,7 @@ from api_gateway.routes import (
     connection_settings,
     enrolment_tokens,
     identity,
+    package_assignments,
     packages,
     system,
     users,
@@ -30,6 +31,7 @@ def all_routes() -> Registry:
         configurations,
         connection_settings,
         packages,
+        package_assignments,
         enrolment_tokens,
     ):
         registry.routes.extend(part.routes.routes)
