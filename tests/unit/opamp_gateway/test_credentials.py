@@ -8,7 +8,8 @@ import hashlib
 import pytest
 from gatewaylab.speech import OTHER, UID
 
-from opamp_gateway.credentials import ClientCertificate, Credential, proof_of, token_hash_of
+from contracts.tokens import sealed
+from opamp_gateway.credentials import ClientCertificate, Credential, proof_of, token_of
 
 TOKEN = {"authorization": "Bearer oet_1_x"}
 TOKEN_HASH = hashlib.sha256(b"oet_1_x").digest()
@@ -26,7 +27,8 @@ TOKEN_HASH = hashlib.sha256(b"oet_1_x").digest()
 )
 def test_token_is_found_in_every_place_agents_put_it(headers: dict[str, str]) -> None:
     """And only its hash goes on."""
-    assert token_hash_of(headers) == hashlib.sha256(b"oet_1_x").digest()
+    assert token_of(headers) == "oet_1_x"
+    assert proof_of(headers, "").token_hash == TOKEN_HASH
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,8 @@ def test_token_is_found_in_every_place_agents_put_it(headers: dict[str, str]) ->
 )
 def test_no_token_is_no_token(headers: dict[str, str]) -> None:
     """Schemes nobody speaks and empty values count as none."""
-    assert token_hash_of(headers) is None
+    assert token_of(headers) == ""
+    assert proof_of(headers, "").token_hash == b""
 
 
 def test_proof_holds_what_the_request_shows() -> None:
@@ -56,6 +59,17 @@ def test_certificate_and_token_are_shown_together() -> None:
     assert proof_of(TOKEN, "", outside).secret == TOKEN_HASH
     assert proof_of({}, "", outside).secret == b"o" * 32
     assert proof_of({}, "", outside).outside_ca
+
+
+def test_slip_of_the_pen_shows_in_the_proof() -> None:
+    """A text of the platform's form whose checksum does not fit; texts of other forms are not judged."""
+    token = sealed("oet_" + "1" * 12 + "_" + "a" * 48)
+
+    assert not proof_of({"secret-key": token}, "").mistyped
+    assert proof_of({"secret-key": token.replace("a", "b", 1)}, "").mistyped
+    assert not proof_of(TOKEN, "").mistyped
+    own = ClientCertificate(b"c" * 32, UID)
+    assert proof_of({"secret-key": token.replace("a", "b", 1)}, "", own).mistyped
 
 
 def test_proof_can_name_its_agent_later() -> None:

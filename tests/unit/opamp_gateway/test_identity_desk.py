@@ -63,6 +63,15 @@ async def test_good_token_is_asked_about_once() -> None:
     assert lab.asked == 1
 
 
+async def test_mistyped_token_is_refused_without_asking() -> None:
+    """The refusal says what happened to it, whether anybody can be asked or not."""
+    lab = Lab()
+    lab.away = True
+    with pytest.raises(Unauthenticated, match="mistyped"):
+        await lab.desk.ask(replace(GOOD, mistyped=True))
+    assert lab.asked == 0
+
+
 async def test_bad_token_is_remembered_for_a_moment() -> None:
     """A fleet with a wrong token does not become a flood of questions."""
     lab = Lab()

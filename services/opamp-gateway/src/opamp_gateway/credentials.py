@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contracts.ids import DEFAULT_TENANT
+from contracts.tokens import is_mistyped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,9 @@ class Proof:
     outside_ca: bool = False
     remote_ip: str = ""
     instance_uid: bytes = b""
+
+    mistyped: bool = False
+    """The token has the form of one of the platform's, and a checksum that does not fit: nobody need be asked."""
 
     @property
     def secret(self) -> bytes:
@@ -102,9 +106,11 @@ def proof_of(
 
         uid: The agent the request names; empty = none.
     """
-    token_hash = token_hash_of(headers) or b""
-    if certificate is None or (token_hash and certificate.outside_ca):
-        return Proof(token_hash=token_hash, remote_ip=remote_ip, instance_uid=uid)
+    token = token_of(headers)
+    token_hash = hashlib.sha256(token.encode()).digest() if token else b""
+    mistyped = is_mistyped(token)
+    if certificate is None or (token and certificate.outside_ca):
+        return Proof(token_hash=token_hash, remote_ip=remote_ip, instance_uid=uid, mistyped=mistyped)
     return Proof(
         token_hash=token_hash,
         certificate_sha256=certificate.sha256,
@@ -112,12 +118,13 @@ def proof_of(
         outside_ca=certificate.outside_ca,
         remote_ip=remote_ip,
         instance_uid=uid,
+        mistyped=mistyped,
     )
 
 
-def token_hash_of(headers: Mapping[str, str]) -> bytes | None:
+def token_of(headers: Mapping[str, str]) -> str:
     """
-    Find the token in a request's headers and hash it; None = there is none.
+    Find the token in a request's headers; empty = there is none.
 
     Taken are `Authorization: Bearer …`, `Authorization: Secret-Key …`, `Authorization: Basic …` with the token
     as password, and the header `Secret-Key: …`.
@@ -131,8 +138,7 @@ def token_hash_of(headers: Mapping[str, str]) -> bytes | None:
         token = rest.strip()
     elif scheme.lower() == "basic":
         token = _password(rest.strip())
-    token = token or headers.get("secret-key", "").strip()
-    return hashlib.sha256(token.encode()).digest() if token else None
+    return token or headers.get("secret-key", "").strip()
 
 
 def _password(text: str) -> str:

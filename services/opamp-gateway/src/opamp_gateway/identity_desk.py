@@ -36,6 +36,7 @@ _LINE = 20_000
 """Most proofs that may wait to be asked about."""
 
 _AWAY = "credentials cannot be checked just now"
+_MISTYPED = "this token was mistyped or cut off: its checksum does not fit; copy it again"
 
 
 class IdentityDesk:
@@ -90,6 +91,9 @@ class IdentityDesk:
 
             Unavailable: agent-state cannot be asked and nothing good is remembered.
         """
+        if proof.mistyped:
+            metrics.TOKENS.labels("mistyped").inc()
+            raise Unauthenticated(_MISTYPED)
         held = self._fresh(proof)
         if held is None:
             scout = self._scouts.get(proof.secret)
