@@ -150,6 +150,7 @@ async def test_bounded_token_gives_a_credential_that_lasts_until_it_is_revoked(
         assert bearer_of(agent) == own
         assert fleet.statistics.errors["http_401"] == 0
 
+        # No sweep would notice within this test: what cuts it off is the announcement, and nothing waits in between.
         await running.api.post(f"/agents/{agent.uid_text}/revoke", {"comment": "stolen"})
         await eventually(lambda: not agent.connected, within=WITHIN)
         await eventually(lambda: fleet.statistics.errors["http_401"] > 0, within=WITHIN)
@@ -477,6 +478,7 @@ def named(text: str) -> x509.Name:
 
 @pytest.fixture
 async def running(platform: Platform) -> Platform:
-    """Give the file's platform; ephemeral agents are looked for often."""
-    await platform.start(settings={"AGENT_STATE_IDENTITY_UPKEEP_SECONDS": "1"})
+    """Give the file's platform: ephemeral agents are looked for often, connections to be closed hardly ever."""
+    settings = {"AGENT_STATE_IDENTITY_UPKEEP_SECONDS": "1", "AGENT_STATE_ACCESS_SWEEP_SECONDS": "3600"}
+    await platform.start(settings=settings)
     return platform

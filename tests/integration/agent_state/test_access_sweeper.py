@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from agent_state.deletion import Deletion
 from fleet.api.v1 import agent_state_pb2 as tokens
 from fleet.api.v1 import identity_pb2 as api
 from servicekit.clock import FakeClock
+from world.eventually import wait_until
 from world.facts import batch, disconnected, uid_of
 
 from .identities import TENANT, Lab, came, hash_of, text_in
@@ -305,3 +307,39 @@ async def test_who_was_forgotten_enrols_like_new(lab: Lab, sweeper: AccessSweepe
     assert await pool.fetchval("SELECT count(*) FROM enrolment") == 0
     assert dict((await lab.admit(token_id, uid_of(1))).labels) == {"site": "lab"}
     assert await pool.fetchval("SELECT count(*) FROM agent_identity WHERE enrolment_token_id = $1", token_id) == 1
+
+
+async def test_each_kind_of_looking_has_its_own_rhythm(
+    pool: asyncpg.Pool, lab: Lab, offers: NotingOffers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that are looked for seldom do not hold up credentials that are looked at often."""
+    clock = FakeClock()
+    sweeper = AccessSweeper(
+        pool,
+        identities=lab.registry.identities,
+        access=lab.parts.access,
+        deletion=Deletion(pool, AgentStore(), offers),  # type: ignore[arg-type] # a noting stand-in
+        offers=offers,  # type: ignore[arg-type] # a noting stand-in
+        clock=clock,
+        sweep_seconds=10,
+        upkeep_seconds=4,
+    )
+    looked: list[str] = []
+
+    async def note_connections(_: float | None) -> int:
+        looked.append("connections")
+        return 0
+
+    async def note_upkeep() -> None:
+        looked.append("upkeep")
+
+    monkeypatch.setattr(sweeper, "close_unwelcome", note_connections)
+    monkeypatch.setattr(sweeper, "keep_up", note_upkeep)
+    running = asyncio.ensure_future(sweeper.run())
+    await wait_until(lambda: looked == ["connections", "upkeep"])
+    for seconds, expected in ((4, "upkeep"), (4, "upkeep"), (2, "connections"), (2, "upkeep")):
+        looked.clear()
+        await clock.advance(seconds)
+        await wait_until(lambda now=expected: looked == [now])
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

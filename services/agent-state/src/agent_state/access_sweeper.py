@@ -152,12 +152,15 @@ class AccessSweeper:
         """Look for as long as this replica leads."""
         _ = await self.close_unwelcome(None)
         next_upkeep = self._clock.monotonic()
+        next_sweep = next_upkeep + self._sweep_seconds
         while True:
             if self._clock.monotonic() >= next_upkeep:
                 await self.keep_up()
                 next_upkeep = self._clock.monotonic() + self._upkeep_seconds
-            await self._clock.sleep(self._sweep_seconds)
-            _ = await self.close_unwelcome(RECENT_SECONDS)
+            await self._clock.sleep(max(min(next_upkeep, next_sweep) - self._clock.monotonic(), 0))
+            if self._clock.monotonic() >= next_sweep:
+                _ = await self.close_unwelcome(RECENT_SECONDS + self._sweep_seconds)
+                next_sweep = self._clock.monotonic() + self._sweep_seconds
 
     async def close_unwelcome(self, recent_seconds: float | None) -> int:
         """
