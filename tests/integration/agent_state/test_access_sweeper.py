@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -340,6 +342,6 @@ async def test_each_kind_of_looking_has_its_own_rhythm(
     for seconds, expected in ((4, "upkeep"), (4, "upkeep"), (2, "connections"), (2, "upkeep")):
         looked.clear()
         await clock.advance(seconds)
-        await wait_until(lambda now=expected: looked == [now])
+        await wait_until(functools.partial(operator.eq, looked, [expected]))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
