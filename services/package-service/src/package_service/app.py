@@ -18,10 +18,15 @@ from package_service.file_tickets import FileTickets
 from package_service.listener import Listener
 from package_service.rpc import Questions
 from package_service.s3 import S3BlobStore
+from package_service.signing.manifests import Manifests
+from package_service.signing.platform_key import platform_key_of
+from package_service.signing.rpc import SigningQuestions
+from package_service.signing.signatures import Signatures
 from package_service.sweeper import Sweeper
 from package_service.ticket_keys import TicketKeys
 from package_service.tickets import Tickets
 from package_service.uploads import Uploads
+from package_service.vetting.rounds import Vetting
 from servicekit.bus import Bus
 from servicekit.leader import Leader
 from servicekit.outbox import OutboxRelay
@@ -72,7 +77,28 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
         open_uploads=settings.max_open_uploads,
         files_per_package=settings.max_files_per_package,
     )
-    uploads = Uploads(pool, store, bounds, part_bytes=settings.part_bytes)
+    platform_key = platform_key_of(settings.signing_key.get_secret_value())
+    signatures = Signatures(
+        pool, platform_key, required=settings.require_signature, sign_published=settings.sign_published
+    )
+    await signatures.start()
+    manifests = Manifests(
+        pool,
+        signatures,
+        platform_key,
+        room.clock,
+        lifetime_seconds=settings.manifest_seconds,
+        threshold=settings.manifest_threshold,
+    )
+    vetting = Vetting(
+        pool,
+        store,
+        room.clock,
+        signature_required=settings.require_signature,
+        interval_seconds=settings.vet_interval_seconds,
+        rehash_seconds=settings.rehash_seconds,
+    )
+    uploads = Uploads(pool, store, bounds, part_bytes=settings.part_bytes, on_published=signatures.on_published)
     agents = AgentAccess(_asking_agent_state(bus), room.clock.monotonic, entries=settings.verdict_cache_entries)
     file_tickets = FileTickets()
     ticket_keys = TicketKeys(pool, file_tickets, room.clock)
@@ -95,6 +121,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
         quota_bytes=settings.tenant_quota_bytes,
         upload_retention_seconds=settings.upload_retention_seconds,
     )
+    signing_questions = SigningQuestions(pool, signatures, manifests)
     sweeper = Sweeper(
         pool,
         store,
@@ -112,8 +139,10 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     _ = room.spawn(Leader(postgres_url, "outbox").run(OutboxRelay(pool, bus, streams.EVENTS).run), "outbox")
     _ = room.spawn(ticket_keys.run(), "ticket_keys")
     _ = room.spawn(Leader(postgres_url, "sweeper").run(sweeper.run), "sweeper")
+    _ = room.spawn(Leader(postgres_url, "vetting").run(vetting.run), "vetting")
+    _ = room.spawn(Leader(postgres_url, "manifests").run(manifests.run), "manifests")
     await _listen(room, settings, listener.application())
-    await bus.serve(SERVICE, room.version, questions.handlers())
+    await bus.serve(SERVICE, room.version, {**questions.handlers(), **signing_questions.handlers()})
 
 
 async def _listen(room: Room, settings: PackageServiceSettings, app: web.Application) -> None:

@@ -85,6 +85,14 @@ class BlobStore(Protocol):
         """Tell the size of an object; None when there is none."""
         ...
 
+    async def mark(self, key: str) -> str | None:
+        """
+        Tell what the store says of an object without reading it; None when there is none.
+
+        Another text means it was written since; the same text means that nobody has noticed it being written.
+        """
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove an object; one that is not there is removed already."""
         ...

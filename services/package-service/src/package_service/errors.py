@@ -4,21 +4,38 @@ What package-service refuses, and how it says so.
     ServiceError
     ├── Invalid
     │   ├── InvalidPackage       a name, version, platform or the file itself cannot be used; details say where
-    │   └── FileTooLarge         longer than MAX_FILE_BYTES
+    │   ├── FileTooLarge         longer than MAX_FILE_BYTES
+    │   └── InvalidCampaign      a campaign cannot be run as it is written; details say where
     ├── Unauthenticated
     │   └── DownloadRefused      neither an agent's credential nor a ticket of api-gateway
     ├── Forbidden
     │   └── NotApproved          the agent is known and may not have files
     ├── NotFound
     │   ├── PackageNotFound
-    │   └── UploadNotFound
+    │   ├── UploadNotFound
+    │   ├── CampaignNotFound
+    │   ├── SignatureNotFound
+    │   ├── KeyNotFound
+    │   ├── ManifestNotFound     nobody has published one of that channel
+    │   ├── AssignmentNotFound
+    │   └── AgentPackageNotFound the agent should not have such a package
     ├── Conflict
     │   ├── PackageExists        the same name, version, platform and architecture with other content
     │   ├── OffsetConflict       the upload stands at another offset
     │   ├── UploadIncomplete     completed before every byte is there
     │   ├── UploadBusy           somebody completes it at this moment
     │   ├── UploadLost           the object store has forgotten its parts: begin again
-    │   └── QuotaExceeded        the tenant has as many bytes, uploads or files as it may
+    │   ├── QuotaExceeded        the tenant has as many bytes, uploads, files, signatures or keys as it may
+    │   ├── NoSigningKey         the platform is asked to sign and has no key
+    │   ├── KeyRevoked           the key counted once, and was revoked
+    │   ├── CampaignState        that cannot be done with a campaign in this state
+    │   ├── AssignmentBusy       another campaign of the assignment lives
+    │   ├── AssignmentFloats     the assignment pins no exact version, so there is none to go back to
+    │   ├── AssignmentExists     another package assignment has that name
+    │   └── PackageInUse         agents or assignments need the file; details name them
+    ├── PreconditionFailed
+    │   ├── CampaignChanged      another revision is current
+    │   └── AssignmentChanged    another revision of the package assignment is current
     ├── TooMany
     │   └── TooManyTransfers     as many transfers as this replica carries run already
     └── Unavailable
@@ -36,6 +53,7 @@ from servicekit.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    PreconditionFailed,
     Problem,
     TooMany,
     Unauthenticated,
@@ -195,3 +213,150 @@ class TicketsAway(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("download tickets cannot be made yet; try again", retry_after_seconds=STORE_RETRY_SECONDS)
+
+
+class SignatureNotFound(NotFound):
+    """No such signature of this file."""
+
+    code = "signature_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such signature of this file")
+
+
+class KeyNotFound(NotFound):
+    """No such key."""
+
+    code = "package_key_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such key")
+
+
+class ManifestNotFound(NotFound):
+    """Nobody has published a manifest of this channel."""
+
+    code = "manifest_not_found"
+
+    def __init__(self, channel: str) -> None:
+        super().__init__(f"nobody has published a manifest of channel {channel}")
+
+
+class NoSigningKey(Conflict):
+    """The platform cannot sign: it was given no key."""
+
+    code = "no_signing_key"
+
+    def __init__(self) -> None:
+        super().__init__("the platform has no signing key; set PACKAGE_SERVICE_SIGNING_KEY_FILE, or sign elsewhere")
+
+
+class KeyRevoked(Conflict):
+    """The key was revoked; that is for ever."""
+
+    code = "package_key_revoked"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"the key {key_id} was revoked; use another one")
+
+
+class InvalidCampaign(Invalid):
+    """A campaign cannot be run as it is written."""
+
+    code = "invalid_campaign"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{problems[0].field} {problems[0].message}", details=problems)
+
+
+class CampaignNotFound(NotFound):
+    """No such campaign."""
+
+    code = "campaign_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such campaign")
+
+
+class CampaignState(Conflict):
+    """What somebody wants cannot be done with a campaign in this state."""
+
+    code = "campaign_state"
+
+    def __init__(self, deed: str, state: str) -> None:
+        super().__init__(f"a campaign that is {state} cannot be {deed}", details=[Problem("state", f"is {state}")])
+
+
+class AssignmentBusy(Conflict):
+    """Another campaign of the assignment lives: two would pull an agent to and fro."""
+
+    code = "assignment_busy"
+
+    def __init__(self) -> None:
+        super().__init__("another campaign moves the agents of this assignment; wait for it, or abort it")
+
+
+class AssignmentFloats(Conflict):
+    """The assignment follows what is published; a campaign needs a version to go back to."""
+
+    code = "assignment_floats"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"the assignment's version is {version}; pin an exact one first, the one agents have now")
+
+
+class CampaignChanged(PreconditionFailed):
+    """Somebody else was faster."""
+
+    code = "campaign_changed"
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(
+            f"the campaign changed since you read it; its current revision is {revision}",
+            details=[Problem("revision", str(revision))],
+        )
+
+
+class AssignmentNotFound(NotFound):
+    """No such assignment."""
+
+    code = "package_assignment_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such package assignment")
+
+
+class AgentPackageNotFound(NotFound):
+    """The agent should not have such a package."""
+
+    code = "agent_package_not_found"
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"no assignment gives the agent a package {package}")
+
+
+class AssignmentExists(Conflict):
+    """Another assignment has that name."""
+
+    code = "package_assignment_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a package assignment {name}", details=[Problem("name", "is taken")])
+
+
+class PackageInUse(Conflict):
+    """Agents or assignments need the file."""
+
+    code = "package_in_use"
+
+    def __init__(self, label: str, users: Sequence[Problem]) -> None:
+        super().__init__(f"{label} is offered; change or remove what needs it first", details=users)
+
+
+class AssignmentChanged(PreconditionFailed):
+    """Somebody changed the assignment meanwhile."""
+
+    code = "package_assignment_changed"
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the package assignment is at revision {revision}; look at it again")

@@ -112,12 +112,15 @@ _HAS_CONTENT = "SELECT EXISTS (SELECT FROM package_file WHERE tenant_id = $1 AND
 
 _DAMAGE = f"""
 WITH hit AS (
-    UPDATE package_file SET damaged_at = now() WHERE sha256 = $1 AND damaged_at IS NULL RETURNING *
+    UPDATE package_file SET damaged_at = now(), vetted_at = NULL, vetted_mark = ''
+    WHERE sha256 = $1 AND damaged_at IS NULL RETURNING *
 )
 SELECT {_COLUMNS} FROM hit f JOIN package p ON p.tenant_id = f.tenant_id AND p.name = f.name
 """  # noqa: S608 - constants only
 _IS_DAMAGED = "SELECT EXISTS (SELECT FROM package_file WHERE sha256 = $1 AND damaged_at IS NOT NULL)"
-_HEAL = "UPDATE package_file SET damaged_at = NULL WHERE sha256 = $1"
+_HEAL = """
+UPDATE package_file SET damaged_at = NULL, vetted_at = NULL, vetted_mark = '', vet_refusal = '' WHERE sha256 = $1
+"""
 
 _LOCK_BLOB = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('blob ' || $1))"
 _LOOSE = """

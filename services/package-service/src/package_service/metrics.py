@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from servicekit.metrics import REGISTRY
 
@@ -31,7 +31,7 @@ TRANSFERS = Gauge(
 )
 REFUSED = Counter(
     "package_service_refused_total",
-    "Requests refused at a bound: file_size, quota, open_uploads, files, transfers.",
+    "Requests refused at a bound: file_size, quota, open_uploads, files, transfers, signatures, keys, manifest.",
     ("bound",),
     registry=REGISTRY,
 )
@@ -45,5 +45,76 @@ FILE_TICKETS = Counter(
     "package_service_file_tickets_total",
     "Download tickets shown by agents: accepted, expired, wrong (another file or forged), unknown (of no key of ours).",
     ("outcome",),
+    registry=REGISTRY,
+)
+SIGNATURES = Counter(
+    "package_service_signatures_total",
+    "Signatures given to us or made here: stored, refused (not what it claims to be).",
+    ("outcome",),
+    registry=REGISTRY,
+)
+VETTED = Counter(
+    "package_service_vetted_total",
+    "What looking at stored files found: right, unsigned, damaged, missing, changed (written since), unsettled.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+OFFERABLE_FILES = Gauge(
+    "package_service_offerable_files", "Files whose stored bytes and signatures were found good.", registry=REGISTRY
+)
+UNVETTED_FILES = Gauge(
+    "package_service_unvetted_files", "Active files that are wanted and may not be offered (yet).", registry=REGISTRY
+)
+CAMPAIGNS = Gauge(
+    "opamp_platform_package_campaigns",
+    "Upgrade campaigns by state: draft, running, paused, halted, completed, aborted.",
+    ("state",),
+    registry=REGISTRY,
+)
+CAMPAIGN_AGENTS = Counter(
+    "opamp_platform_package_campaign_moves_total",
+    "Agents by what became of them in campaigns: admitted, succeeded, failed, rolled_back, left_out.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+CAMPAIGN_HALTS = Counter(
+    "opamp_platform_package_campaign_halts_total",
+    "Times a campaign held itself because too many agents failed.",
+    registry=REGISTRY,
+)
+CAMPAIGN_LOOK_SECONDS = Histogram(
+    "opamp_platform_package_campaign_look_seconds",
+    "Time one look at every living campaign takes.",
+    registry=REGISTRY,
+)
+MANIFESTS = Counter(
+    "package_service_manifests_total",
+    "Signed manifests of channels: published, refused (not believed).",
+    ("outcome",),
+    registry=REGISTRY,
+)
+
+FACTS = Counter(
+    "opamp_platform_package_facts_total", "Facts of agents taken in, by kind.", ("kind",), registry=REGISTRY
+)
+OFFERS = Counter(
+    "opamp_platform_package_offers_total",
+    "Agents in offers of packages, by what became of the offer: accepted, incapable, broadcast, unheard.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+PACKAGE_OUTCOMES = Counter(
+    "opamp_platform_package_outcomes_total",
+    "Packages on agents that came to: installed, failed, rolled_back, timed_out.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+AGENT_PACKAGES = Gauge(
+    "opamp_platform_package_states", "Packages agents should have, by where they stand.", ("state",), registry=REGISTRY
+)
+ASSIGNMENTS = Gauge("opamp_platform_package_assignments", "Package assignments.", registry=REGISTRY)
+HELD = Gauge(
+    "opamp_platform_package_held_agents",
+    "Agents whose newer list waits, because something they have could not be offered with it.",
     registry=REGISTRY,
 )

@@ -178,6 +178,18 @@ class S3BlobStore:
                 return None
             raise
 
+    async def mark(self, key: str) -> str | None:
+        """Put together tag, size and time of an object."""
+        try:
+            with _failures("head"):
+                said = await self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return None
+            # Whatever it disagrees with, it has not told us anything about the object.
+            raise StoreAway from error
+        return f"{said.get('ETag', '')} {said['ContentLength']} {said['LastModified'].isoformat()}"
+
     async def delete(self, key: str) -> None:
         """Remove an object."""
         try:

@@ -98,7 +98,87 @@ class PackageServiceSettings(ServiceSettings):
         int, Field(ge=1, description="Credentials of agents whose verdict one process remembers.")
     ] = 10_000
 
-    @field_validator("s3_endpoint", "s3_public_endpoint")
+    signing_key: Annotated[
+        SecretStr,
+        Field(
+            description="Ed25519 private key in PEM (PKCS #8, no password) the platform signs with; by "
+            "SIGNING_KEY_FILE. Empty = it signs nothing."
+        ),
+    ] = SecretStr("")
+    sign_published: Annotated[
+        bool, Field(description="With a signing key: sign whatever is published. Otherwise only on request.")
+    ] = True
+    require_signature: Annotated[
+        bool, Field(description="Offer only files with a signature of a key that counts: the platform's or registered.")
+    ] = False
+    vet_interval_seconds: Annotated[
+        float,
+        Field(gt=0, description="How often the object store is asked whether what is offered was written since."),
+    ] = 60.0
+    rehash_seconds: Annotated[
+        float, Field(gt=0, description="How often what is offered is read whole again, whatever the store says.")
+    ] = 24 * 3600.0
+    manifest_seconds: Annotated[
+        float,
+        Field(ge=60, description="How long a manifest the platform signs is valid; it is renewed at half of it."),
+    ] = 7 * 24 * 3600.0
+    manifest_threshold: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=16,
+            description="Keys that must have signed a manifest; with more than one the platform alone signs none.",
+        ),
+    ] = 1
+
+    public_url: Annotated[
+        str,
+        Field(
+            description="How agents reach the listener for files, http(s)://host:port: what every download URL begins "
+            "with. Empty = the listener's own address if only this machine reaches it; else nothing is offered."
+        ),
+    ] = ""
+    offer_interval_seconds: Annotated[
+        float, Field(gt=0, le=60, description="How often agents that are due are looked at.")
+    ] = 1.0
+    level_interval_seconds: Annotated[
+        float,
+        Field(gt=0, le=60, description="How often wanted and reported lists are compared for every agent."),
+    ] = 30.0
+    redo_first_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="An offer that was not delivered is repeated after this, then after twice as long each time.",
+        ),
+    ] = 10.0
+    redo_most_seconds: Annotated[
+        float, Field(gt=0, description="Longest pause between repeats of an undelivered offer.")
+    ] = 60.0
+    probe_after_seconds: Annotated[
+        float,
+        Field(gt=0, description="An agent that got an offer and stays silent this long is asked for its full state."),
+    ] = 15.0
+    report_timeout_seconds: Annotated[
+        float, Field(gt=0, description="An agent that got an offer and stays silent this long has timed out.")
+    ] = 60.0
+    install_timeout_seconds: Annotated[
+        float,
+        Field(gt=0, description="An agent that downloads or installs without progress this long has timed out."),
+    ] = 900.0
+    max_timeouts: Annotated[
+        int, Field(ge=1, description="Silent offers in a row before an agent is left alone until it reconnects.")
+    ] = 3
+    offer_chunk: Annotated[int, Field(ge=1, le=20000, description="Agents per offer message.")] = 2000
+    inline_content_bytes: Annotated[
+        int,
+        Field(
+            ge=0, le=65536, description="A list up to this size travels inside the offer; larger is fetched by hash."
+        ),
+    ] = 65536
+    attempt_retention_days: Annotated[int, Field(ge=1, description="Days the ledger of tries is kept.")] = 90
+
+    @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
     @classmethod
     def _endpoints_are_addresses(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

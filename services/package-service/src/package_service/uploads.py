@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from package_service import file_store, metrics, publisher, upload_store
+from package_service import file_store, metrics, package_changes, publisher, upload_store
 from package_service.blob_store import Part, blob_key, upload_key
 from package_service.errors import (
     FileTooLarge,
@@ -33,7 +33,7 @@ from package_service.package import HEAD_BYTES, problem_of_content
 from servicekit.errors import Problem, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
     import asyncpg
@@ -74,13 +74,24 @@ class Uploads:
         bounds: How much may be stored.
 
         part_bytes: Size of parts; at most so much of an upload is in memory.
+
+        on_published: Told of every new file, in the transaction that publishes it.
     """
 
-    def __init__(self, pool: asyncpg.Pool, store: BlobStore, bounds: Bounds, *, part_bytes: int) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        store: BlobStore,
+        bounds: Bounds,
+        *,
+        part_bytes: int,
+        on_published: Callable[[Connection, File], Awaitable[None]] | None = None,
+    ) -> None:
         self._pool = pool
         self._store = store
         self._bounds = bounds
         self._part_bytes = part_bytes
+        self._on_published = on_published
         self._completions = asyncio.Semaphore(COMPLETIONS_AT_ONCE)
 
     async def begin(
@@ -280,6 +291,9 @@ class Uploads:
             await file_store.settle(connection, upload.tenant_id, content.sha256)
             if made:
                 await publisher.say_package(connection, "published", file, upload.created_by)
+                await package_changes.note(connection, [(file.tenant_id, file.name)])
+                if self._on_published is not None:
+                    await self._on_published(connection, file)
         if made:
             metrics.UPLOADED_BYTES.inc(file.size)
         metrics.UPLOADS.labels("published" if made else "known").inc()

@@ -1,0 +1,1 @@
+"""Which files may be offered: their stored bytes were read and found right, and their signatures suffice."""
