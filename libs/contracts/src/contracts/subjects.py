@@ -22,7 +22,6 @@ from fleet.api.v1 import identity_pb2 as identity
 from fleet.api.v1 import package_offers_pb2 as package_offers
 from fleet.api.v1 import package_service_pb2 as packages
 from fleet.api.v1 import package_signatures_pb2 as signing
-from fleet.api.v1 import package_signatures_pb2 as signing
 from fleet.events.v1 import (
     agent_pb2,
     campaign_pb2,
@@ -136,7 +135,7 @@ BOOK: tuple[Subject, ...] = (
         f"{ROOT}.facts.<partition>",
         facts_pb2.FactBatch,
         ("opamp-gateway",),
-        ("agent-state", "config-service"),
+        ("agent-state", "config-service", "package-service"),
         FACTS_STREAM,
         "What agents did and said, in batches, ordered per agent.",
     ),
@@ -153,7 +152,7 @@ BOOK: tuple[Subject, ...] = (
         "offer",
         f"{ROOT}.offer.<gateway>",
         offers_pb2.Offer,
-        ("config-service", "agent-state"),
+        ("config-service", "package-service", "agent-state"),
         ("opamp-gateway",),
         "request",
         "Tell these agents this; the reply says what was taken on.",
@@ -162,7 +161,7 @@ BOOK: tuple[Subject, ...] = (
         "offer to all",
         OFFER_ALL,
         offers_pb2.Offer,
-        ("config-service", "agent-state"),
+        ("config-service", "package-service", "agent-state"),
         ("opamp-gateway",),
         "core",
         "The same when nobody knows which gateway holds the agents.",
@@ -172,7 +171,7 @@ BOOK: tuple[Subject, ...] = (
         f"{ROOT}.agent.<what>.<tenant>.<uid>",
         agent_pb2.AgentEvent,
         ("agent-state", "config-service"),
-        ("other systems", "config-service (deleted)"),
+        ("other systems", "config-service (deleted)", "package-service (deleted)"),
         EVENTS_STREAM,
         "online, offline, described, health_changed, deleted, config_applied, config_failed, enrolled, approved, "
         "rejected, revoked, connection_settings_applied, connection_settings_failed: after commit.",
@@ -500,39 +499,6 @@ LIST_CAMPAIGN_AGENTS = Method(
 )
 GET_CAMPAIGN_FAILURES = Method(
     PACKAGE_SERVICE, "get_campaign_failures", campaigns.GetCampaignFailuresRequest, campaigns.GetCampaignFailuresReply
-)
-
-LIST_PACKAGE_SIGNATURES = Method(
-    PACKAGE_SERVICE, "list_package_signatures", signing.ListPackageSignaturesRequest, signing.ListPackageSignaturesReply
-)
-ADD_PACKAGE_SIGNATURE = Method(
-    PACKAGE_SERVICE, "add_package_signature", signing.AddPackageSignatureRequest, signing.AddPackageSignatureReply
-)
-SIGN_PACKAGE = Method(PACKAGE_SERVICE, "sign_package", signing.SignPackageRequest, signing.SignPackageReply)
-DELETE_PACKAGE_SIGNATURE = Method(
-    PACKAGE_SERVICE,
-    "delete_package_signature",
-    signing.DeletePackageSignatureRequest,
-    signing.DeletePackageSignatureReply,
-)
-LIST_PACKAGE_KEYS = Method(
-    PACKAGE_SERVICE, "list_package_keys", signing.ListPackageKeysRequest, signing.ListPackageKeysReply
-)
-ADD_PACKAGE_KEY = Method(PACKAGE_SERVICE, "add_package_key", signing.AddPackageKeyRequest, signing.AddPackageKeyReply)
-REVOKE_PACKAGE_KEY = Method(
-    PACKAGE_SERVICE, "revoke_package_key", signing.RevokePackageKeyRequest, signing.RevokePackageKeyReply
-)
-GET_PACKAGE_MANIFEST = Method(
-    PACKAGE_SERVICE, "get_package_manifest", signing.GetPackageManifestRequest, signing.GetPackageManifestReply
-)
-DRAFT_PACKAGE_MANIFEST = Method(
-    PACKAGE_SERVICE, "draft_package_manifest", signing.DraftPackageManifestRequest, signing.DraftPackageManifestReply
-)
-PUBLISH_PACKAGE_MANIFEST = Method(
-    PACKAGE_SERVICE,
-    "publish_package_manifest",
-    signing.PublishPackageManifestRequest,
-    signing.PublishPackageManifestReply,
 )
 
 LIST_PACKAGE_SIGNATURES = Method(
