@@ -33,6 +33,8 @@ OWN = (
     "package_target",
     "agent_package",
     "package_attempt",
+    "campaign",
+    "campaign_agent",
 )
 
 _COLUMNS = """

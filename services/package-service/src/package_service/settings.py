@@ -177,6 +177,9 @@ class PackageServiceSettings(ServiceSettings):
         ),
     ] = 65536
     attempt_retention_days: Annotated[int, Field(ge=1, description="Days the ledger of tries is kept.")] = 90
+    campaign_interval_seconds: Annotated[
+        float, Field(gt=0, le=60, description="How often living campaigns are looked at, at most.")
+    ] = 2.0
 
     @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
     @classmethod

@@ -1,0 +1,141 @@
+"""The agents of campaigns in PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollout import Member, MemberState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from package_service.campaigns.campaign import Campaign
+    from servicekit.paging import Page
+    from servicekit.postgres import Connection
+
+MAX_FAILURES = 100
+MAX_NAMED = 1000
+
+_COLUMNS = "instance_uid, state, since, stage, round, error, put_back"
+_ALL = f"SELECT {_COLUMNS} FROM campaign_agent WHERE tenant_id = $1 AND campaign_id = $2"  # noqa: S608 - constants only
+_SAVE = """
+INSERT INTO campaign_agent (tenant_id, campaign_id, instance_uid, state, since, stage, round, error, put_back)
+SELECT $1, $2, m.* FROM unnest($3::bytea[], $4::text[], $5::timestamptz[], $6::integer[], $7::integer[], $8::text[],
+                               $9::boolean[]) AS m
+ON CONFLICT (tenant_id, campaign_id, instance_uid) DO UPDATE SET
+    state = excluded.state, since = excluded.since, stage = excluded.stage, round = excluded.round,
+    error = excluded.error, put_back = excluded.put_back
+"""
+_COUNTS = """
+SELECT campaign_id, state, count(*) AS agents FROM campaign_agent
+WHERE tenant_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id, state
+"""
+_WHERE = """
+FROM campaign_agent
+WHERE tenant_id = $1 AND campaign_id = $2 AND (cardinality($3::text[]) = 0 OR state = ANY ($3))
+"""
+_FAILURES = """
+SELECT error, count(*) AS agents, (array_agg(instance_uid ORDER BY instance_uid))[1:$3] AS uids
+FROM campaign_agent
+WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('failed', 'rolled_back') AND error <> ''
+GROUP BY error ORDER BY agents DESC, error LIMIT $4
+"""
+_FAILED = """
+SELECT count(*) FROM campaign_agent
+WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('failed', 'rolled_back') AND error <> ''
+"""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Agents that failed with the very same words."""
+
+    error: str
+    count: int
+    uids: tuple[bytes, ...]
+    """Some of them, by uid."""
+
+
+async def everybody(connection: Connection, campaign: Campaign) -> dict[bytes, Member]:
+    """Return every agent of a campaign, by uid."""
+    rows = await connection.fetch(_ALL, campaign.tenant_id, campaign.campaign_id)
+    return {row["instance_uid"]: _member(row) for row in rows}
+
+
+async def save(connection: Connection, campaign: Campaign, members: Sequence[Member]) -> None:
+    """Keep agents as they are now."""
+    if not members:
+        return
+    await connection.execute(
+        _SAVE,
+        campaign.tenant_id,
+        campaign.campaign_id,
+        [member.uid for member in members],
+        [member.state.value for member in members],
+        [member.since for member in members],
+        [member.stage for member in members],
+        [member.round for member in members],
+        # PostgreSQL keeps no NUL in text; agents may say anything.
+        [member.error.replace("\x00", "") for member in members],
+        [member.put_back for member in members],
+    )
+
+
+async def counts(
+    connection: Connection | asyncpg.Pool, tenant_id: str, campaign_ids: Iterable[UUID]
+) -> dict[UUID, dict[str, int]]:
+    """Count the agents of campaigns by state."""
+    found: dict[UUID, dict[str, int]] = {}
+    for row in await connection.fetch(_COUNTS, tenant_id, list(campaign_ids)):
+        found.setdefault(row["campaign_id"], {})[row["state"]] = row["agents"]
+    return found
+
+
+async def list_agents(
+    connection: Connection | asyncpg.Pool, campaign: Campaign, page: Page, states: Sequence[str]
+) -> tuple[list[Member], int]:
+    """
+    List the agents of a campaign by uid, one row more than the page when there are more.
+
+    Returns:
+        The agents, and how many match on all pages.
+    """
+    arguments: list[object] = [campaign.tenant_id, campaign.campaign_id, list(states)]
+    total: int = await connection.fetchval(f"SELECT count(*) {_WHERE}", *arguments)
+    after = ""
+    if page.after:
+        after = "AND instance_uid > decode($4, 'hex')"
+        arguments.extend(page.after)
+    statement = f"""
+        SELECT {_COLUMNS} {_WHERE} {after} ORDER BY instance_uid LIMIT {page.limit + 1} OFFSET {page.offset}
+    """
+    return [_member(row) for row in await connection.fetch(statement, *arguments)], total
+
+
+async def failures(connection: Connection | asyncpg.Pool, campaign: Campaign) -> tuple[list[Failure], int]:
+    """Group the agents that failed by what they said, the commonest first; and count them all."""
+    keys = (campaign.tenant_id, campaign.campaign_id)
+    rows = await connection.fetch(_FAILURES, *keys, MAX_NAMED, MAX_FAILURES)
+    total: int = await connection.fetchval(_FAILED, *keys)
+    return [Failure(row["error"], row["agents"], tuple(row["uids"])) for row in rows], total
+
+
+def sort_key(member: Member) -> tuple[str]:
+    """Write what a cursor needs to go on after this row."""
+    return (member.uid.hex(),)
+
+
+def _member(row: asyncpg.Record) -> Member:
+    return Member(
+        uid=row["instance_uid"],
+        state=MemberState(row["state"]),
+        since=row["since"],
+        stage=row["stage"],
+        round=row["round"],
+        error=row["error"],
+        put_back=row["put_back"],
+    )

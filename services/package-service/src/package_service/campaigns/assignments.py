@@ -1,0 +1,64 @@
+"""Offers as campaigns need them, on what package_service.offering has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from package_service.campaigns.offers import Assigned
+from package_service.offering import assignment_store, choices, matcher, progress, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from package_service.campaigns.campaign import Campaign
+    from package_service.offering.progress import Progress
+    from servicekit.postgres import Connection
+
+
+class AssignmentOffers:
+    """Offers, seen from campaigns, in the database of this service."""
+
+    async def assignment(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return an assignment; None when there is none."""
+        found = await assignment_store.get(connection, tenant_id, assignment_id)
+        return None if found is None else Assigned(found.terms.package, found.terms.version)
+
+    async def population(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID
+    ) -> list[tuple[bytes, Mapping[str, str]]]:
+        """List the agents the assignment decides for, with their labels."""
+        return await targets.population(connection, tenant_id, assignment_id)
+
+    async def progress(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes]
+    ) -> dict[bytes, Progress]:
+        """Tell how far these agents are."""
+        return await progress.of(connection, tenant_id, assignment_id, uids)
+
+    async def choose(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes], version: str
+    ) -> None:
+        """Let these agents have another version than the assignment's."""
+        await choices.set_many(connection, tenant_id, assignment_id, uids, version)
+
+    async def unchoose(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes] | None
+    ) -> None:
+        """Let the assignment's own version count again; None = for all."""
+        await choices.clear(connection, tenant_id, assignment_id, uids)
+
+    async def settle(self, connection: Connection, campaign: Campaign) -> bool:
+        """
+        Make the campaign's new version the assignment's own; False when that is not its former one any more.
+
+        The lock of whoever changes assignments comes first, as it does for everybody; rows of agents come last.
+        """
+        await matcher.begin_change(connection, campaign.tenant_id)
+        found = await assignment_store.lock(connection, campaign.tenant_id, campaign.assignment_id)
+        if found is None or found.terms.version != campaign.from_version:
+            return False
+        terms = replace(found.terms, version=campaign.to_version)
+        await assignment_store.change(connection, found, terms, campaign.updated_by)
+        return True

@@ -1,0 +1,164 @@
+"""What people do with campaigns: write them, start and stop them, look at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from package_service import file_store
+from package_service.campaigns import agent_store, campaign_store, publisher
+from package_service.campaigns.campaign import MAX_CAMPAIGNS, check
+from package_service.errors import (
+    AssignmentBusy,
+    AssignmentFloats,
+    AssignmentNotFound,
+    CampaignChanged,
+    CampaignNotFound,
+    CampaignState,
+    InvalidCampaign,
+    QuotaExceeded,
+)
+from package_service.versions import problem_of_version
+from rollout import NotNowError, Rollout, State, abort, pause, resume, start
+from rollout.state import LIVING
+from servicekit.errors import Problem
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import asyncpg
+
+    from package_service.campaigns.campaign import Campaign, Draft
+    from package_service.campaigns.offers import Assigned, Offers
+    from servicekit.postgres import Connection
+
+ACTIONS = {"start": "started", "pause": "paused", "resume": "resumed", "abort": "aborted"}
+"""What people may do, and what is said of it."""
+
+
+class Campaigns:
+    """
+    Campaigns, for people.
+
+    Args:
+        pool: The service's database.
+
+        offers: What agents have and should have.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, offers: Offers) -> None:
+        self._pool = pool
+        self._offers = offers
+
+    async def create(self, tenant_id: str, draft: Draft, assignment_id: UUID, author: str) -> Campaign:
+        """Keep a new campaign, which begins when somebody starts it. Raises as `check` and `_ground` do."""
+        check(draft)
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await campaign_store.count(connection, tenant_id) >= MAX_CAMPAIGNS:
+                raise QuotaExceeded(f"there are {MAX_CAMPAIGNS} campaigns already; delete ended ones")
+            assigned = await self._ground(connection, tenant_id, assignment_id, draft.to_version)
+            return await campaign_store.add(
+                connection,
+                tenant_id,
+                draft,
+                assignment_id=assignment_id,
+                package=assigned.package,
+                from_version=assigned.version,
+                author=author,
+            )
+
+    async def update(
+        self, tenant_id: str, campaign_id: UUID, draft: Draft, *, expected_revision: int, author: str
+    ) -> Campaign:
+        """Write a campaign anew that has not begun; raises CampaignState when it has."""
+        check(draft)
+        async with self._pool.acquire() as connection, connection.transaction():
+            campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
+            if campaign.rollout.state is not State.DRAFT:
+                raise CampaignState("changed", campaign.rollout.state.value)
+            await self._ground(connection, tenant_id, campaign.assignment_id, draft.to_version)
+            return await campaign_store.rewrite(connection, campaign, draft, author)
+
+    async def get(self, tenant_id: str, campaign_id: UUID) -> Campaign:
+        """Return a campaign; raises CampaignNotFound."""
+        campaign = await campaign_store.one(self._pool, tenant_id, campaign_id)
+        if campaign is None:
+            raise CampaignNotFound
+        return campaign
+
+    async def delete(self, tenant_id: str, campaign_id: UUID, *, expected_revision: int) -> None:
+        """Forget a campaign that does not live; raises CampaignState when it does."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
+            if campaign.rollout.state in LIVING:
+                raise CampaignState("deleted", campaign.rollout.state.value)
+            await campaign_store.delete(connection, campaign)
+
+    async def steer(
+        self, tenant_id: str, campaign_id: UUID, action: str, *, expected_revision: int, author: str
+    ) -> Campaign:
+        """Start, pause, resume or abort; raises CampaignState when that cannot be done now."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
+            try:
+                moved = await self._steered(connection, campaign, action, author)
+            except NotNowError as error:
+                raise CampaignState(ACTIONS[action], error.state.value) from error
+            await publisher.say_campaign(connection, ACTIONS[action], moved, author)
+            return moved
+
+    async def _steered(self, connection: Connection, campaign: Campaign, action: str, author: str) -> Campaign:
+        rollout, keys = campaign.rollout, (campaign.tenant_id, campaign.assignment_id)
+        now = await connection.fetchval("SELECT now()")
+        match action:
+            case "start":
+                begun = start(rollout, now)
+                assigned = await self._ground(connection, *keys, campaign.to_version)
+                if await campaign_store.busy(connection, *keys, campaign.campaign_id) is not None:
+                    raise AssignmentBusy
+                # What is left of an earlier campaign, or of somebody's hand, would let agents begin before their turn.
+                await self._offers.unchoose(connection, *keys, None)
+                return await campaign_store.move(
+                    connection, campaign, begun, author=author, from_version=assigned.version
+                )
+            case "abort":
+                members = await agent_store.everybody(connection, campaign)
+                ended, changed = abort(rollout, members, now)
+                await agent_store.save(connection, campaign, changed)
+                await self._offers.unchoose(connection, *keys, None)
+                return await campaign_store.move(connection, campaign, ended, author=author)
+            case _:
+                moved: Rollout = pause(rollout) if action == "pause" else resume(rollout, now)
+                return await campaign_store.move(connection, campaign, moved, author=author)
+
+    async def _ground(self, connection: Connection, tenant_id: str, assignment_id: UUID, to_version: str) -> Assigned:
+        """
+        Return the assignment, if a campaign to that version can stand on it.
+
+        Raises:
+            AssignmentNotFound: There is none.
+
+            AssignmentFloats: It pins no exact version, so there is none to go back to.
+
+            InvalidCampaign: Nobody has published that version, or it is the assignment's already.
+        """
+        assigned = await self._offers.assignment(connection, tenant_id, assignment_id)
+        if assigned is None:
+            raise AssignmentNotFound
+        if problem_of_version(assigned.version):
+            raise AssignmentFloats(assigned.version)
+        if assigned.version == to_version:
+            raise InvalidCampaign([Problem("to_version", "is the assignment's version already")])
+        files = await file_store.of_name(connection, tenant_id, assigned.package)
+        if not any(file.version == to_version and file.active for file in files):
+            message = f"is no published and active version of {assigned.package}"
+            raise InvalidCampaign([Problem("to_version", message)])
+        return assigned
+
+
+async def _locked(connection: Connection, tenant_id: str, campaign_id: UUID, expected_revision: int) -> Campaign:
+    campaign = await campaign_store.lock(connection, tenant_id, campaign_id)
+    if campaign is None:
+        raise CampaignNotFound
+    if expected_revision not in (0, campaign.revision):
+        raise CampaignChanged(campaign.revision)
+    return campaign

@@ -1,0 +1,174 @@
+"""
+Runs campaigns: looks at every living one, decides, and writes what was decided. Run it under a Leader.
+
+Level-triggered: one look reads how everything is now and writes decisions, choices and events in one transaction, so
+a look that breaks off has done nothing, and two leaders at once do nothing twice: the campaign's row is locked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from package_service import metrics
+from package_service.campaigns import agent_store, campaign_store, publisher
+from package_service.campaigns.sights import sights
+from rollout import MemberState, Rollout, State, abort, step
+from rollout.state import LIVING
+from servicekit.postgres import is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    import asyncpg
+
+    from package_service.campaigns.campaign import Campaign
+    from package_service.campaigns.offers import Assigned, Offers
+    from rollout import Member, Step
+    from servicekit.clock import Clock
+    from servicekit.postgres import Connection
+
+log = structlog.get_logger()
+
+SHARE = 5
+"""Looking takes at most one part of so many of the time: a large fleet is looked at less often, not harder."""
+
+GONE = "its assignment was deleted"
+CHANGED = "the assignment's version was changed to {version} by somebody else"
+_ENDED = {State.COMPLETED: "completed", State.ABORTED: "aborted", State.HALTED: "halted"}
+_COUNTED = frozenset(set(MemberState) - {MemberState.WAITING, MemberState.WATCHING})
+
+
+class GroundMovedError(Exception):
+    """Somebody changed the assignment while we looked: nothing of this look is kept, the next one sees it."""
+
+
+class Runner:
+    """
+    Runs campaigns.
+
+    Args:
+        pool: The service's database.
+
+        offers: What agents have and should have.
+
+        clock: For waiting.
+
+        interval_seconds: Between looks, at least.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, offers: Offers, clock: Clock, *, interval_seconds: float) -> None:
+        self._pool = pool
+        self._offers = offers
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+
+    async def run(self) -> None:
+        """Look for ever; a database that is away makes it late."""
+        while True:
+            begun = self._clock.monotonic()
+            try:
+                await self.look()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("campaigns_wait", error=str(error) or type(error).__name__)
+            took = self._clock.monotonic() - begun
+            metrics.CAMPAIGN_LOOK_SECONDS.observe(took)
+            await self._clock.sleep(max(self._interval_seconds, took * (SHARE - 1)))
+
+    async def look(self) -> None:
+        """Look at every living campaign once."""
+        for tenant_id, campaign_id in await campaign_store.living(self._pool):
+            await self.look_at(tenant_id, campaign_id)
+        counted = await campaign_store.states(self._pool)
+        for state in State:
+            metrics.CAMPAIGNS.labels(state.value).set(counted.get(state.value, 0))
+
+    async def look_at(self, tenant_id: str, campaign_id: UUID) -> None:
+        """Look at one campaign once."""
+        try:
+            await self._look_at(tenant_id, campaign_id)
+        except GroundMovedError:
+            log.info("campaign_looks_again", campaign_id=str(campaign_id))
+
+    async def _look_at(self, tenant_id: str, campaign_id: UUID) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            campaign = await campaign_store.lock(connection, tenant_id, campaign_id)
+            if campaign is None or campaign.rollout.state not in LIVING:
+                return
+            assigned = await self._offers.assignment(connection, tenant_id, campaign.assignment_id)
+            members = await agent_store.everybody(connection, campaign)
+            now: datetime = await connection.fetchval("SELECT now()")
+            if assigned is None:
+                ended, changed = abort(campaign.rollout, members, now, GONE)
+                await agent_store.save(connection, campaign, changed)
+                await self._keep(connection, campaign, ended)
+                return
+            rollout = _held(campaign, assigned)
+            found = await self._decide(connection, campaign, rollout, members, now)
+            await agent_store.save(connection, campaign, found.changed)
+            _count(found.changed, members)
+            await self._carry_out(connection, campaign, found)
+            if found.rollout != campaign.rollout or found.changed:
+                await self._keep(connection, campaign, found.rollout)
+
+    async def _decide(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        rollout: Rollout,
+        members: Mapping[bytes, Member],
+        now: datetime,
+    ) -> Step:
+        keys = (campaign.tenant_id, campaign.assignment_id)
+        population = await self._offers.population(connection, *keys)
+        progress = await self._offers.progress(connection, *keys, [uid for uid, _ in population])
+        shown = sights(campaign, population, progress)
+        return step(campaign.plan, rollout, members, shown, now=now, seed=campaign.campaign_id.bytes)
+
+    async def _carry_out(self, connection: Connection, campaign: Campaign, found: Step) -> None:
+        keys = (campaign.tenant_id, campaign.assignment_id)
+        if found.rollout.state is State.COMPLETED:
+            # The version first, then the choices: an agent that is matched in between has both.
+            if not await self._offers.settle(connection, campaign):
+                raise GroundMovedError
+            await self._offers.unchoose(connection, *keys, None)
+            return
+        if found.put_back:
+            await self._offers.unchoose(connection, *keys, found.put_back)
+        if found.admit:
+            await self._offers.choose(connection, *keys, found.admit, campaign.to_version)
+
+    async def _keep(self, connection: Connection, campaign: Campaign, rollout: Rollout) -> None:
+        kept = await campaign_store.move(connection, campaign, rollout)
+        if rollout.state is campaign.rollout.state:
+            return
+        what = _ENDED[rollout.state]
+        await publisher.say_campaign(connection, what, kept)
+        if rollout.state is State.HALTED:
+            metrics.CAMPAIGN_HALTS.inc()
+        log.info("campaign_moved", what=what, campaign_id=str(kept.campaign_id), reason=rollout.reason)
+
+
+def _held(campaign: Campaign, assigned: Assigned) -> Rollout:
+    """Hold a campaign whose ground somebody has moved: it would bring the fleet to a version nobody chose."""
+    if assigned.version == campaign.from_version or campaign.rollout.state is State.HALTED:
+        return campaign.rollout
+    reason = CHANGED.format(version=assigned.version)
+    return replace(campaign.rollout, state=State.HALTED, reason=reason)
+
+
+def _count(changed: Sequence[Member], before: Mapping[bytes, Member]) -> None:
+    moves = Counter(
+        member.state
+        for member in changed
+        if member.state in _COUNTED and (member.uid not in before or before[member.uid].state is not member.state)
+    )
+    for state, number in moves.items():
+        metrics.CAMPAIGN_AGENTS.labels(state.value).inc(number)

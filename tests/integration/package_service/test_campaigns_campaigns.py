@@ -1,0 +1,181 @@
+"""What people do with campaigns."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from package_service.campaigns import campaign_store, campaigns
+from package_service.campaigns.campaigns import Campaigns
+from package_service.campaigns.offers import Assigned
+from package_service.catalogue import Catalogue
+from package_service.errors import (
+    AssignmentBusy,
+    AssignmentFloats,
+    AssignmentNotFound,
+    CampaignChanged,
+    CampaignNotFound,
+    CampaignState,
+    InvalidCampaign,
+    QuotaExceeded,
+)
+from rollout import State
+
+from .campaign_ground import ASSIGNMENT, DRAFT, PLAN, Ground
+from .conftest import TENANT
+from .test_file_store import add
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from package_service.campaigns.campaign import Campaign
+
+
+@pytest.fixture
+def ground() -> Ground:
+    """Give offers in memory."""
+    return Ground()
+
+
+@pytest.fixture
+async def people(pool: asyncpg.Pool, ground: Ground) -> Campaigns:
+    """Give the campaigns of a tenant that has published 1.0.0 and 1.1.0."""
+    for version in ("1.0.0", "1.1.0"):
+        await add(pool, version)
+    return Campaigns(pool, ground)
+
+
+async def made(people: Campaigns, name: str = "to-1.1") -> Campaign:
+    """Write a campaign."""
+    return await people.create(TENANT, replace(DRAFT, name=name), ASSIGNMENT, "ann")
+
+
+async def act(people: Campaigns, campaign: Campaign, action: str, revision: int = 0) -> Campaign:
+    """Do something with a campaign."""
+    return await people.steer(TENANT, campaign.campaign_id, action, expected_revision=revision, author="bob")
+
+
+async def test_life_of_a_campaign(people: Campaigns) -> None:
+    """Written, changed, started, paused, resumed, aborted, deleted; each time another revision."""
+    draft = await made(people)
+    assert (draft.rollout.state, draft.from_version, draft.revision) == (State.DRAFT, "1.0.0", 1)
+
+    changed = await people.update(
+        TENANT,
+        draft.campaign_id,
+        replace(DRAFT, plan=replace(PLAN, max_in_flight=7)),
+        expected_revision=1,
+        author="bob",
+    )
+    assert (changed.plan.max_in_flight, changed.revision, changed.updated_by) == (7, 2, "bob")
+    states = [(await act(people, draft, action)).rollout.state for action in ("start", "pause", "resume", "abort")]
+    assert states == [State.RUNNING, State.PAUSED, State.RUNNING, State.ABORTED]
+    ended = await people.get(TENANT, draft.campaign_id)
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    await people.delete(TENANT, draft.campaign_id, expected_revision=0)
+    with pytest.raises(CampaignNotFound):
+        await people.get(TENANT, draft.campaign_id)
+
+
+async def test_what_cannot_be_done_in_a_state(people: Campaigns) -> None:
+    """Refused with the state it is in."""
+    campaign = await made(people)
+    for action in ("pause", "resume", "abort"):
+        with pytest.raises(CampaignState, match="draft"):
+            await act(people, campaign, action)
+    await act(people, campaign, "start")
+
+    with pytest.raises(CampaignState, match="running"):
+        await act(people, campaign, "start")
+    with pytest.raises(CampaignState, match="running"):
+        await people.update(TENANT, campaign.campaign_id, DRAFT, expected_revision=0, author="bob")
+    with pytest.raises(CampaignState, match="running"):
+        await people.delete(TENANT, campaign.campaign_id, expected_revision=0)
+
+
+async def test_somebody_else_was_faster(people: Campaigns) -> None:
+    """The current revision is told."""
+    campaign = await made(people)
+    await act(people, campaign, "start", revision=1)
+
+    with pytest.raises(CampaignChanged) as caught:
+        await act(people, campaign, "pause", revision=1)
+    assert caught.value.details[0].message == "2"
+    for deed in (
+        people.delete(TENANT, campaign.campaign_id, expected_revision=1),
+        people.update(TENANT, campaign.campaign_id, DRAFT, expected_revision=1, author="bob"),
+    ):
+        with pytest.raises(CampaignChanged):
+            await deed
+
+
+async def test_one_that_lives_per_assignment(people: Campaigns) -> None:
+    """Two would pull agents to and fro; drafts may wait."""
+    first, second = await made(people, "a"), await made(people, "b")
+    await act(people, first, "start")
+    with pytest.raises(AssignmentBusy):
+        await act(people, second, "start")
+
+    await act(people, first, "abort")
+    assert (await act(people, second, "start")).rollout.state is State.RUNNING
+
+
+async def test_start_clears_what_is_left(people: Campaigns, ground: Ground) -> None:
+    """A choice of before would let its agent begin before its turn."""
+    ground.choices = {b"a" * 16: "1.1.0"}
+
+    await act(people, await made(people), "start")
+
+    assert ground.choices == {}
+
+
+async def test_ground_is_looked_at_again_at_the_start(people: Campaigns, pool: asyncpg.Pool, ground: Ground) -> None:
+    """It goes back to the version agents have when it begins, not to the one of when it was written."""
+    campaign = await made(people)
+    ground.assigned = Assigned("collector", "1.0.5")
+    assert (await act(people, campaign, "start")).from_version == "1.0.5"
+
+    other = await made(people, "other")
+    await act(people, campaign, "abort")
+    (file,) = [file for file in await Catalogue(pool).versions(TENANT, "collector") if file.version == "1.1.0"]
+    await Catalogue(pool).set_active(TENANT, file.file_id, active=False, author="ann")
+    with pytest.raises(InvalidCampaign):
+        await act(people, other, "start")
+
+
+async def test_ground_no_campaign_can_stand_on(people: Campaigns, ground: Ground) -> None:
+    """No assignment, none that pins a version, no such version, no other version."""
+    with pytest.raises(AssignmentNotFound):
+        await people.create(TENANT, DRAFT, uuid.uuid4(), "ann")
+    for version in ("9.9.9", "1.0.0"):
+        with pytest.raises(InvalidCampaign) as caught:
+            await people.create(TENANT, replace(DRAFT, to_version=version), ASSIGNMENT, "ann")
+        assert caught.value.details[0].field == "to_version"
+    ground.assigned = Assigned("collector", "latest-1")
+    with pytest.raises(AssignmentFloats, match="latest-1"):
+        await made(people)
+    with pytest.raises(InvalidCampaign):
+        await people.create(TENANT, replace(DRAFT, name="No Name"), ASSIGNMENT, "ann")
+
+
+async def test_so_many_and_no_more(people: Campaigns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants another deletes one."""
+    monkeypatch.setattr(campaigns, "MAX_CAMPAIGNS", 2)
+    await made(people, "a")
+    await made(people, "b")
+
+    with pytest.raises(QuotaExceeded, match="2 campaigns"):
+        await made(people, "c")
+
+
+async def test_other_tenants_see_nothing(people: Campaigns, pool: asyncpg.Pool) -> None:
+    """An id alone opens no door."""
+    campaign = await made(people)
+
+    assert await campaign_store.one(pool, "other", campaign.campaign_id) is None
+    with pytest.raises(CampaignNotFound):
+        await people.steer("other", campaign.campaign_id, "start", expected_revision=0, author="bob")

@@ -1,0 +1,269 @@
+"""Campaigns run: with a real database, and offers that are told at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from contracts import subjects
+from fleet.events.v1 import campaign_pb2
+from package_service.campaigns import agent_store
+from package_service.campaigns.campaigns import Campaigns
+from package_service.campaigns.offers import Assigned
+from package_service.campaigns.runner import GONE, Runner
+from rollout import MemberState, Stage, State, Threshold
+from servicekit.clock import FakeClock
+from world.eventually import wait_until
+
+from .campaign_ground import ASSIGNMENT, DRAFT, PLAN, Ground, uid_of
+from .conftest import TENANT
+from .test_file_store import add
+
+if TYPE_CHECKING:
+    from package_service.campaigns.campaign import Campaign, Draft
+    from rollout import Member
+
+
+class Scene:
+    """A campaign on its ground, and everything to move it."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self.ground = Ground()
+        self.campaigns = Campaigns(pool, self.ground)
+        self.clock = FakeClock()
+        self.runner = Runner(pool, self.ground, self.clock, interval_seconds=1)
+
+    async def begin(self, agents: int, draft: Draft = DRAFT) -> Campaign:
+        """Start a campaign among so many agents."""
+        self.ground.people(agents)
+        for version in ("1.0.0", "1.1.0"):
+            if not await self.pool.fetchval("SELECT count(*) FROM package_file WHERE version = $1", version):
+                await add(self.pool, version)
+        made = await self.campaigns.create(TENANT, draft, ASSIGNMENT, "ann")
+        return await self.steer(made, "start")
+
+    async def steer(self, campaign: Campaign, action: str) -> Campaign:
+        """Act on it as a person does."""
+        return await self.campaigns.steer(TENANT, campaign.campaign_id, action, expected_revision=0, author="bob")
+
+    async def look(self, times: int = 1) -> None:
+        """Look so many times."""
+        for _ in range(times):
+            await self.runner.look()
+
+    async def now(self, campaign: Campaign) -> Campaign:
+        """Read the campaign as it is now."""
+        return await self.campaigns.get(TENANT, campaign.campaign_id)
+
+    async def members(self, campaign: Campaign) -> dict[bytes, Member]:
+        """Read its agents."""
+        async with self.pool.acquire() as connection:
+            return await agent_store.everybody(connection, campaign)
+
+    async def count(self, campaign: Campaign) -> dict[str, int]:
+        """Count its agents by state."""
+        counts = await agent_store.counts(self.pool, TENANT, [campaign.campaign_id])
+        return counts.get(campaign.campaign_id, {})
+
+    async def said(self) -> list[campaign_pb2.CampaignEvent]:
+        """Read what was said of campaigns."""
+        rows = await self.pool.fetch("SELECT payload FROM outbox WHERE subject LIKE '%.campaign.%' ORDER BY id")
+        return [campaign_pb2.CampaignEvent.FromString(row["payload"]) for row in rows]
+
+
+@pytest.fixture
+def stage(pool: asyncpg.Pool) -> Scene:
+    """Give a ground for campaigns."""
+    return Scene(pool)
+
+
+async def test_campaign_runs_to_its_end(stage: Scene) -> None:
+    """Stage by stage; then its version is the assignment's, and nobody's choice is left."""
+    campaign = await stage.begin(50)
+
+    await stage.look()
+    assert len(stage.ground.choices) == 5
+    await stage.look(8)
+
+    ended = await stage.now(campaign)
+    assert ended.rollout.state is State.COMPLETED
+    assert await stage.count(campaign) == {"succeeded": 50}
+    assert stage.ground.assigned == Assigned("collector", "1.1.0")
+    assert stage.ground.choices == {}
+    said = await stage.said()
+    assert [event.WhichOneof("what") for event in said] == ["started", "completed"]
+    assert (said[0].author, said[0].from_version, said[0].to_version) == ("bob", "1.0.0", "1.1.0")
+
+
+async def test_failures_halt_it_and_the_rest_goes_on_when_told(stage: Scene) -> None:
+    """A thousand agents of which one in twenty fails: it holds, names them, puts them back, and goes on."""
+    draft = replace(DRAFT, plan=replace(PLAN, threshold=Threshold(count=20)))
+    campaign = await stage.begin(1000, draft)
+    words = ["no space left on device", "wrong checksum"]
+    stage.ground.bad = {uid_of(number): words[number % 40 == 0] for number in range(0, 1000, 20)}
+
+    for _ in range(20):
+        await stage.look()
+        if (await stage.now(campaign)).rollout.state is State.HALTED:
+            break
+    held = await stage.now(campaign)
+    assert (held.rollout.state, held.rollout.round) == (State.HALTED, 0)
+    await stage.look(2)
+    counted = await stage.count(campaign)
+    failed = counted["rolled_back"]
+    assert failed >= 20
+    assert not set(stage.ground.choices) & set(stage.ground.bad)
+    failures, total = await agent_store.failures(stage.pool, held)
+    assert total == failed
+    assert {failure.error for failure in failures} <= set(words)
+    assert all(uid in stage.ground.bad for failure in failures for uid in failure.uids)
+
+    while (await stage.now(campaign)).rollout.state is State.HALTED:
+        await stage.steer(campaign, "resume")
+        await stage.look(6)
+    ended = await stage.now(campaign)
+    assert ended.rollout.state is State.COMPLETED
+    counted = await stage.count(campaign)
+    assert counted["succeeded"] == 950
+    assert counted.get("failed", 0) + counted.get("rolled_back", 0) == 50
+    assert [event.WhichOneof("what") for event in await stage.said()][:3] == ["started", "halted", "resumed"]
+
+
+async def test_paused_campaign_admits_nobody(stage: Scene) -> None:
+    """Until somebody resumes it."""
+    campaign = await stage.begin(50)
+    await stage.steer(campaign, "pause")
+    await stage.look(3)
+    assert stage.ground.choices == {}
+
+    await stage.steer(campaign, "resume")
+    await stage.look()
+    assert len(stage.ground.choices) == 5
+
+
+async def test_aborted_campaign_puts_everybody_back(stage: Scene) -> None:
+    """At once, whoever looks when."""
+    campaign = await stage.begin(50)
+    await stage.look(4)
+
+    ended = await stage.steer(campaign, "abort")
+    await stage.look(2)
+
+    assert ended.rollout.state is State.ABORTED
+    assert stage.ground.choices == {}
+    assert stage.ground.assigned == Assigned("collector", "1.0.0")
+    states = {member.state for member in (await stage.members(campaign)).values()}
+    assert states <= {MemberState.ROLLED_BACK, MemberState.LEFT_OUT}
+
+
+async def test_look_that_breaks_off_has_done_nothing(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one does it all: rows, choices and the stage are one transaction."""
+    campaign = await stage.begin(50)
+
+    async def broken(*_: object) -> None:
+        raise asyncpg.InterfaceError("cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.ground, "choose", broken)
+        with pytest.raises(asyncpg.InterfaceError):
+            await stage.look()
+    assert await stage.count(campaign) == {}
+
+    await stage.look()
+    assert (await stage.count(campaign))["admitted"] == 5
+
+
+async def test_changed_assignment_holds_it(stage: Scene) -> None:
+    """Somebody else has chosen another version: nobody is moved on the former terms."""
+    campaign = await stage.begin(50)
+    await stage.look()
+    stage.ground.assigned = Assigned("collector", "1.0.5")
+
+    await stage.look()
+
+    held = await stage.now(campaign)
+    assert held.rollout.state is State.HALTED
+    assert "1.0.5" in held.rollout.reason
+
+
+async def test_assignment_changed_at_the_last_moment(stage: Scene) -> None:
+    """The end is not written over what somebody chose meanwhile."""
+    campaign = await stage.begin(5, replace(DRAFT, plan=replace(PLAN, stages=(Stage(percent=100),))))
+    await stage.look(2)
+    stage.ground.settles = False
+    await stage.look(3)
+
+    assert (await stage.now(campaign)).rollout.state is State.RUNNING
+    stage.ground.settles = True
+    await stage.look(2)
+    assert (await stage.now(campaign)).rollout.state is State.COMPLETED
+
+
+async def test_deleted_assignment_ends_it(stage: Scene) -> None:
+    """There is nothing to move any more."""
+    campaign = await stage.begin(50)
+    await stage.look()
+    stage.ground.assigned = None
+
+    await stage.look()
+
+    ended = await stage.now(campaign)
+    assert (ended.rollout.state, ended.rollout.reason) == (State.ABORTED, GONE)
+    assert (await stage.said())[-1].reason == GONE
+
+
+async def test_newcomers_wait_and_leavers_are_put_back(stage: Scene) -> None:
+    """While it lives, nobody gets the new version before its turn."""
+    draft = replace(DRAFT, plan=replace(PLAN, watch_seconds=3600))
+    campaign = await stage.begin(50, draft)
+    await stage.look()
+    gone = next(iter(stage.ground.choices))
+    del stage.ground.agents[gone]
+    stage.ground.agents[uid_of(99)] = {}
+
+    await stage.look()
+
+    members = await stage.members(campaign)
+    assert (members[gone].state, members[uid_of(99)].state) == (MemberState.LEFT_OUT, MemberState.WAITING)
+    assert gone not in stage.ground.choices
+
+
+async def test_it_looks_again_and_again(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away makes it late; anything else is a bug and ends the process."""
+    looks = 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise OSError("away")
+        if looks == 3:
+            raise ValueError("a bug")
+
+    monkeypatch.setattr(stage.runner, "look", look)
+    running = asyncio.ensure_future(stage.runner.run())
+
+    def seen(number: int) -> bool:
+        return looks >= number
+
+    for number in (1, 2):
+        await wait_until(partial(seen, number))
+        await stage.clock.advance(1)
+
+    with pytest.raises(ValueError, match="a bug"):
+        await running
+    assert looks == 3
+
+
+async def test_event_travels_on_its_subject(stage: Scene) -> None:
+    """By tenant, so that whoever listens may choose."""
+    await stage.begin(1)
+
+    rows = await stage.pool.fetch("SELECT subject FROM outbox WHERE subject LIKE '%.campaign.%'")
+    assert [row["subject"] for row in rows] == [subjects.campaign_event("started", TENANT)]
