@@ -19,6 +19,7 @@ SERVER_CAPABILITIES: Final = (
     opamp.ServerCapabilities_AcceptsStatus
     | opamp.ServerCapabilities_OffersRemoteConfig
     | opamp.ServerCapabilities_AcceptsEffectiveConfig
+    | opamp.ServerCapabilities_OffersPackages
     | opamp.ServerCapabilities_AcceptsPackagesStatus
     | opamp.ServerCapabilities_OffersConnectionSettings
 )

@@ -12,16 +12,23 @@ from fleet.api.v1 import identity_pb2 as identity
 from fleet.api.v1 import package_service_pb2 as api
 from package_service.agent_access import AgentAccess
 from package_service.bounds import Bounds, Lane
+from package_service.campaigns.assignments import AssignmentOffers
+from package_service.campaigns.campaigns import Campaigns
+from package_service.campaigns.rpc import CampaignQuestions
+from package_service.campaigns.runner import Runner
 from package_service.catalogue import Catalogue
 from package_service.downloads import Downloads
 from package_service.file_tickets import FileTickets
 from package_service.listener import Listener
+from package_service.offering.address import public_url_of
+from package_service.offering.parts import Offering
 from package_service.rpc import Questions
 from package_service.s3 import S3BlobStore
 from package_service.signing.manifests import Manifests
 from package_service.signing.platform_key import platform_key_of
 from package_service.signing.rpc import SigningQuestions
 from package_service.signing.signatures import Signatures
+from package_service.signing.store import chosen
 from package_service.sweeper import Sweeper
 from package_service.ticket_keys import TicketKeys
 from package_service.tickets import Tickets
@@ -54,7 +61,10 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     room.stack.push_async_callback(close_pool, pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), name=SERVICE)
     room.stack.push_async_callback(bus.close)
-    await bus.ensure_stream(streams.EVENTS, settings.stream_replicas)
+    for stream in streams.STREAMS:
+        await bus.ensure_stream(stream, settings.stream_replicas)
+    # Looking makes the bucket: early, because JetStream may lose what is crashed on in its first seconds.
+    await bus.get_object(subjects.CONTENT_BUCKET, "")
     store = await room.stack.enter_async_context(
         S3BlobStore(
             endpoint=settings.s3_endpoint,
@@ -141,11 +151,31 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     _ = room.spawn(Leader(postgres_url, "sweeper").run(sweeper.run), "sweeper")
     _ = room.spawn(Leader(postgres_url, "vetting").run(vetting.run), "vetting")
     _ = room.spawn(Leader(postgres_url, "manifests").run(manifests.run), "manifests")
-    await _listen(room, settings, listener.application())
-    await bus.serve(SERVICE, room.version, {**questions.handlers(), **signing_questions.handlers()})
+    port = await _listen(room, settings, listener.application())
+    offering = Offering(
+        pool,
+        bus,
+        settings,
+        public_url=public_url_of(settings.public_url, settings.host, port),
+        mint=file_tickets.mint,
+        signatures=chosen,
+    )
+    offering.start(room)
+    on_campaigns = AssignmentOffers()
+    runner = Runner(pool, on_campaigns, room.clock, interval_seconds=settings.campaign_interval_seconds)
+    _ = room.spawn(Leader(postgres_url, "campaigns").run(runner.run), "campaigns")
+    campaign_questions = CampaignQuestions(pool, Campaigns(pool, on_campaigns), room.clock)
+    answered = {
+        **questions.handlers(),
+        **signing_questions.handlers(),
+        **offering.handlers(),
+        **campaign_questions.handlers(),
+    }
+    await bus.serve(SERVICE, room.version, answered)
 
 
-async def _listen(room: Room, settings: PackageServiceSettings, app: web.Application) -> None:
+async def _listen(room: Room, settings: PackageServiceSettings, app: web.Application) -> int:
+    """Begin to answer; returns the port."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -159,7 +189,9 @@ async def _listen(room: Room, settings: PackageServiceSettings, app: web.Applica
     await runner.setup()
     room.on_drain(runner.cleanup)
     await web.TCPSite(runner, settings.host, settings.port).start()
-    log.info("files_listening", host=settings.host, port=runner.addresses[0][1])
+    port: int = runner.addresses[0][1]
+    log.info("files_listening", host=settings.host, port=port)
+    return port
 
 
 def _asking_agent_state(bus: Bus) -> Callable[[bytes, str], Awaitable[identity.Verdict]]:

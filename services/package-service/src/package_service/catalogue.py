@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from package_service import file_store, publisher, upload_store
+from package_service import file_store, package_changes, publisher, upload_store
 from package_service.errors import PackageNotFound
+from package_service.offering import usage
 from package_service.package import Arch, check_choices, check_name
 from package_service.versions import Constraint, newest_first
 
@@ -37,23 +38,43 @@ class Catalogue:
         return file
 
     async def set_active(self, tenant_id: str, file_id: UUID, *, active: bool, author: str) -> File:
-        """Hand a file to agents, or not any more; saying it twice changes nothing. Raises PackageNotFound."""
+        """
+        Hand a file to agents, or not any more; saying it twice changes nothing.
+
+        Raises:
+            PackageNotFound: There is none.
+
+            PackageInUse: It is offered; who needs it is named.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
+            known = await file_store.one(connection, tenant_id, file_id)
+            if known is not None and known.active and not active:
+                await usage.refuse_in_use(connection, known)
             changed = await file_store.set_active(connection, tenant_id, file_id, active=active)
             file = await file_store.one(connection, tenant_id, file_id)
             if file is None:
                 raise PackageNotFound
             if changed:
+                await package_changes.note(connection, [(tenant_id, file.name)])
                 await publisher.say_package(connection, "activated" if active else "deactivated", file, author)
         return file
 
     async def delete(self, tenant_id: str, file_id: UUID, *, author: str) -> None:
-        """Unpublish a file, one row; its bytes are removed later, if nobody else needs them. Raises PackageNotFound."""
+        """
+        Unpublish a file, one row; its bytes are removed later, if nobody else needs them.
+
+        Raises:
+            PackageNotFound: There is none.
+
+            PackageInUse: It is offered; who needs it is named.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             file = await file_store.one(connection, tenant_id, file_id)
             if file is None:
                 raise PackageNotFound
+            await usage.refuse_in_use(connection, file)
             await file_store.delete(connection, file)
+            await package_changes.note(connection, [(tenant_id, file.name)])
             await publisher.say_package(connection, "deleted", file, author)
 
     async def versions(self, tenant_id: str, name: str) -> list[File]:

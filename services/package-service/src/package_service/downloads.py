@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from package_service import file_store, metrics, publisher
+from package_service import file_store, metrics, package_changes, publisher
 from package_service.blob_store import blob_key
 from package_service.errors import BlobDamaged, PackageNotFound
 
@@ -89,6 +89,7 @@ class Downloads:
         """Keep a blob that is not what it should be from everybody, and say so once."""
         async with self._pool.acquire() as connection, connection.transaction():
             hit = await file_store.mark_damaged(connection, file.sha256)
+            await package_changes.note(connection, [(each.tenant_id, each.name) for each in hit])
             for each in hit:
                 await publisher.say_package(connection, "damaged", each)
         for each in hit:

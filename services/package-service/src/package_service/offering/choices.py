@@ -22,9 +22,6 @@ DELETE FROM package_choice
 WHERE tenant_id = $1 AND assignment_id = $2 AND ($3::bytea[] IS NULL OR instance_uid = ANY ($3))
 RETURNING instance_uid
 """
-_OF_AGENTS = """
-SELECT instance_uid, assignment_id, version FROM package_choice WHERE tenant_id = $1 AND instance_uid = ANY ($2)
-"""
 
 
 async def set_many(
@@ -54,11 +51,3 @@ async def clear(connection: Connection, tenant_id: str, assignment_id: UUID, uid
     """Let the assignment's own version count again, for these agents or (None) for all."""
     rows = await connection.fetch(_CLEAR, tenant_id, assignment_id, None if uids is None else list(uids))
     await target_marks.mark(connection, tenant_id, [row["instance_uid"] for row in rows])
-
-
-async def of_agents(connection: Connection, tenant_id: str, uids: Sequence[bytes]) -> dict[bytes, dict[UUID, str]]:
-    """Return the choices for these agents: assignment to version, by agent."""
-    found: dict[bytes, dict[UUID, str]] = {}
-    for row in await connection.fetch(_OF_AGENTS, tenant_id, list(uids)):
-        found.setdefault(row["instance_uid"], {})[row["assignment_id"]] = row["version"]
-    return found
