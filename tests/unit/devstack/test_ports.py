@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from devstack.errors import StackError
-from devstack.ports import LOOPBACK, Ports, accepts, free_ports, require_free
+from devstack.ports import FREE_CORNER_SIZE, FREE_FROM, LOOPBACK, Ports, accepts, free_port, free_ports, require_free
 
 
 def test_default_ports_are_the_ones_people_know() -> None:
@@ -62,6 +65,16 @@ def test_free_ports_are_different_and_below_those_of_clients() -> None:
     assert len(set(ports)) == 20
     assert max(ports) < 32_768
     require_free({str(port): port for port in ports})
+
+
+def test_processes_look_in_different_corners() -> None:
+    """A process that would begin where we are goes on to the next corner, also when none of our ports is in use."""
+    ours = free_port()
+    program = f"import os; os.getpid = lambda: {os.getpid()}; from devstack.ports import free_port; print(free_port())"
+
+    other = int(subprocess.check_output([sys.executable, "-c", program]))
+
+    assert (other - FREE_FROM) // FREE_CORNER_SIZE != (ours - FREE_FROM) // FREE_CORNER_SIZE
 
 
 def test_free_stack_has_a_port_for_everything() -> None:

@@ -18,6 +18,8 @@ FREE_FROM = 20_000
 FREE_CORNERS = 64
 FREE_CORNER_SIZE = 180
 _steps = itertools.count()
+_corners: dict[int, int] = {}
+"""First port of the corner of this process, by its id: a fork takes one of its own."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,38 @@ def free_ports(count: int) -> list[int]:
     Return *count* different ports that were free a moment ago.
 
     They lie below the range the kernel takes outgoing ports from, so that no client gets one of them
-    before our server does; and each process looks in a corner of its own, so that two runs seldom meet.
+    before our server does; and each process looks in a corner of its own, so that two runs never meet.
     """
-    corner = FREE_FROM + os.getpid() % FREE_CORNERS * FREE_CORNER_SIZE
+    corner = _corner()
     found: list[int] = []
-    for _ in range(FREE_CORNER_SIZE):
-        port = corner + next(_steps) % FREE_CORNER_SIZE
+    for _ in range(FREE_CORNER_SIZE - 1):
+        port = corner + next(_steps) % (FREE_CORNER_SIZE - 1)
         if _is_free(port):
             found.append(port)
         if len(found) == count:
             return found
     message = f"no {count} free ports between {corner} and {corner + FREE_CORNER_SIZE}"
     raise StackError(message)
+
+
+def _corner() -> int:
+    """Return the first port of our corner, which is ours until this process ends."""
+    pid = os.getpid()
+    if pid not in _corners:
+        corners = [FREE_FROM + (pid + step) % FREE_CORNERS * FREE_CORNER_SIZE for step in range(FREE_CORNERS)]
+        _corners[pid] = next(filter(_claim, corners), corners[0])
+    return _corners[pid]
+
+
+def _claim(corner: int) -> bool:
+    """Take the last port of a corner and never give it back; false if another process has it."""
+    with socket.socket() as claim:
+        try:
+            claim.bind((LOOPBACK, corner + FREE_CORNER_SIZE - 1))
+        except OSError:
+            return False
+        claim.detach()
+        return True
 
 
 def _is_free(port: int) -> bool:
