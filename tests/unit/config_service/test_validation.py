@@ -138,12 +138,12 @@ def test_alias_bombs_are_refused_quickly(merge: str) -> None:
     lines = ["a0: &a0 {k: 1}"] + [
         f"a{n}: &a{n} {{{merge or 'x: '}[{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 11)
     ]
-    start = time.perf_counter()
+    start = time.thread_time()
 
     problem = only(validation.check_content(YAML, "\n".join(lines)))
 
     assert "expand" in problem.message
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 5, "seconds of the processor, however busy it is; unfolded it would be hours"
 
 
 def test_alias_to_itself_is_refused() -> None:
