@@ -23,6 +23,9 @@ def address(path: str) -> str:
         "file": "index.css",
         "credential_id": "c1",
         "upload_id": format_uid(bytes(16)),
+        "signature_id": format_uid(bytes(16)),
+        "key_id": "0" * 32,
+        "channel": "stable",
     }
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
 

@@ -17,11 +17,13 @@ ONE, TWO = "0" * 32, "1" * 32
 async def test_revoked_keys_are_kept_and_not_trusted(pool: asyncpg.Pool) -> None:
     """Adding one again does not bring it back."""
     async with pool.acquire() as connection, connection.transaction():
-        for key_id in (ONE, TWO, ONE):
-            made = await key_store.add(
+        made = [
+            await key_store.add(
                 connection, TENANT, key_id, bytes(32), name="n", origin=key_store.REGISTERED, author="ann"
             )
-        assert not made
+            for key_id in (ONE, TWO, ONE)
+        ]
+        assert made == [True, True, False]
         assert await key_store.revoke(connection, TENANT, ONE, "bob")
         assert not await key_store.revoke(connection, TENANT, ONE, "eve")
 

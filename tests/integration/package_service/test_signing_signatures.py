@@ -178,8 +178,8 @@ async def test_platform_signs_what_is_published(pool: asyncpg.Pool, store: S3Blo
         made, _ = await uploads.complete(await sent(uploads, program(), version))
         assert len((await platform.of_file(TENANT, made.file_id))[1]) == count
 
-    await platform.revoke(TENANT, PLATFORM.key_id, "ann")
     revoked = Signatures(pool, PLATFORM, required=False)
+    await revoked.revoke(TENANT, PLATFORM.key_id, "ann")
     uploads = Uploads(pool, store, bounds(), part_bytes=PART, on_published=revoked.on_published)
     made, _ = await uploads.complete(await sent(uploads, program(), "1.0.2"))
     assert (await revoked.of_file(TENANT, made.file_id))[1] == []

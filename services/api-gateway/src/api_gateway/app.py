@@ -29,6 +29,7 @@ from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
 from api_gateway.upstream.package_offers import PackageOffers
 from api_gateway.upstream.package_service import PackageService
+from api_gateway.upstream.package_signatures import PackageSignatures
 from api_gateway.upstream.package_transfer import PackageTransfer
 from contracts import subjects
 from contracts.subjects import AGENT_STATE, CONFIG_SERVICE, PACKAGE_SERVICE
@@ -83,6 +84,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
         packages=PackageService(bus, settings.upstream_timeout_seconds),
         package_offers=PackageOffers(bus, settings.upstream_timeout_seconds),
+        package_signatures=PackageSignatures(bus, settings.upstream_timeout_seconds),
         package_transfer=package_transfer,
         users=users,
         sessions=sessions,

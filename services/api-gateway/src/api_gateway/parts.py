@@ -18,6 +18,7 @@ from api_gateway.upstream.custom_messages import CustomMessages
 from api_gateway.upstream.identity import Identity
 from api_gateway.upstream.package_offers import PackageOffers
 from api_gateway.upstream.package_service import PackageService
+from api_gateway.upstream.package_signatures import PackageSignatures
 from api_gateway.upstream.package_transfer import PackageTransfer
 from servicekit.clock import Clock
 from servicekit.health import Health
@@ -51,6 +52,7 @@ class Parts:
     configurations: ConfigService
     packages: PackageService
     package_offers: PackageOffers
+    package_signatures: PackageSignatures
     package_transfer: PackageTransfer
     users: Users
     sessions: Sessions

@@ -22,7 +22,7 @@ class Role(StrEnum):
     """Also writes configurations and packages, pushes, offers, assigns, approves, commands and deletes agents."""
 
     ADMIN = "admin"
-    """Also manages users, enrolment tokens and connection settings, which carry secrets."""
+    """Also manages users, keys of packages, enrolment tokens and connection settings, which carry secrets."""
 
 
 class Permission(StrEnum):
@@ -46,7 +46,10 @@ class Permission(StrEnum):
     PACKAGE_READ = "package:read"
     PACKAGE_WRITE = "package:write"
     PACKAGE_DELETE = "package:delete"
+    PACKAGE_KEY_WRITE = "package_key:write"
     PACKAGE_OFFER = "package:offer"
+    CAMPAIGN_READ = "campaign:read"
+    CAMPAIGN_RUN = "campaign:run"
     ENROLMENT_TOKEN_READ = "enrolment_token:read"  # noqa: S105 - a permission, not a secret
     ENROLMENT_TOKEN_WRITE = "enrolment_token:write"  # noqa: S105 - a permission, not a secret
     USER_READ = "user:read"
@@ -67,6 +70,7 @@ _VIEWER = frozenset(
         Permission.AGENT_READ,
         Permission.CONFIGURATION_READ,
         Permission.PACKAGE_READ,
+        Permission.CAMPAIGN_READ,
         Permission.CONNECTION_SETTINGS_READ,
         Permission.METRICS_READ,
     )
@@ -85,6 +89,7 @@ _OPERATOR = _VIEWER | frozenset(
         Permission.PACKAGE_WRITE,
         Permission.PACKAGE_DELETE,
         Permission.PACKAGE_OFFER,
+        Permission.CAMPAIGN_RUN,
         Permission.ENROLMENT_TOKEN_READ,
     )
 )

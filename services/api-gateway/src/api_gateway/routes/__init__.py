@@ -12,6 +12,7 @@ from api_gateway.routes import (
     enrolment_tokens,
     identity,
     package_assignments,
+    package_signatures,
     packages,
     system,
     users,
@@ -32,6 +33,7 @@ def all_routes() -> Registry:
         connection_settings,
         packages,
         package_assignments,
+        package_signatures,
         enrolment_tokens,
     ):
         registry.routes.extend(part.routes.routes)
