@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from world.eventually import Eventually
 
 BASE = 12_000 + os.getpid() % 60 * 50
-START_SECONDS = 100
+START_SECONDS = 180
+END_SECONDS = 120
+
+pytestmark = pytest.mark.timeout(900)
 
 
 class Demo:
@@ -74,7 +77,7 @@ async def test_demo_shows_a_fleet_and_finds_it_again(folder: Path, eventually: E
     try:
         await eventually(demo.up, within=START_SECONDS)
         first = demo.facts
-        async with httpx.AsyncClient(base_url=f"{first['api_url']}/api/v1", timeout=15) as api:
+        async with httpx.AsyncClient(base_url=f"{first['api_url']}/api/v1", timeout=60) as api:
             await _login(api, first)
             agents = (await api.get("/agents", params={"limit": 100})).json()
             assert agents["total"] == 25
@@ -89,8 +92,8 @@ async def test_demo_shows_a_fleet_and_finds_it_again(folder: Path, eventually: E
             assert len(applied) == 8 + 8
 
         demo.process.send_signal(signal.SIGINT)
-        assert demo.process.wait(60) == 0
-        assert demo.left_over() == []
+        assert demo.process.wait(END_SECONDS) == 0
+        await eventually(lambda: not demo.left_over())
 
         demo = Demo(folder)
         await eventually(demo.up, within=START_SECONDS)
@@ -99,13 +102,16 @@ async def test_demo_shows_a_fleet_and_finds_it_again(folder: Path, eventually: E
             first["admin_password"],
             first["enrolment_token"],
         )
-        async with httpx.AsyncClient(base_url=f"{second['api_url']}/api/v1", timeout=15) as api:
+        async with httpx.AsyncClient(base_url=f"{second['api_url']}/api/v1", timeout=60) as api:
             await _login(api, second)
-            assert (await api.get("/agents")).json()["total"] == 25
+            agents = (await api.get("/agents", params={"limit": 100})).json()
+            assert agents["total"] == 25
+            again = [agent["config_error"] for agent in agents["agents"] if agent["config_state"] == "failed"]
+            assert again == [refused[0]["config_error"]]
             configurations = (await api.get("/configurations")).json()["configurations"]
             assert [each["version"] for each in configurations] == [1, 1]
         demo.process.terminate()
-        assert demo.process.wait(60) == 0
+        assert demo.process.wait(END_SECONDS) == 0
     finally:
         demo.process.kill()
         demo.process.wait()
@@ -117,7 +123,7 @@ async def test_changed_password_and_revoked_token_are_replaced(folder: Path, eve
     try:
         await eventually(demo.up, within=START_SECONDS)
         first = demo.facts
-        async with httpx.AsyncClient(base_url=f"{first['api_url']}/api/v1", timeout=15) as api:
+        async with httpx.AsyncClient(base_url=f"{first['api_url']}/api/v1", timeout=60) as api:
             await _login(api, first)
             for token in (await api.get("/enrolment-tokens")).json()["tokens"]:
                 assert (await api.delete(f"/enrolment-tokens/{token['id']}")).status_code == 200
@@ -125,7 +131,7 @@ async def test_changed_password_and_revoked_token_are_replaced(folder: Path, eve
             answer = await api.put("/me/password", json=change)
             assert answer.status_code == 200, answer.text
         demo.process.terminate()
-        assert demo.process.wait(60) == 0
+        assert demo.process.wait(END_SECONDS) == 0
 
         demo = Demo(folder)
         await eventually(demo.up, within=START_SECONDS)
@@ -134,11 +140,11 @@ async def test_changed_password_and_revoked_token_are_replaced(folder: Path, eve
         assert f"{second['admin_user']} / {second['admin_password']}\n" in said
         assert "the enrolment token of the last start was revoked or has expired; making another one\n" in said
         assert first["enrolment_token"] not in said
-        async with httpx.AsyncClient(base_url=f"{second['api_url']}/api/v1", timeout=15) as api:
+        async with httpx.AsyncClient(base_url=f"{second['api_url']}/api/v1", timeout=60) as api:
             await _login(api, second)
             assert (await api.get("/agents")).json()["total"] == 25
         demo.process.terminate()
-        assert demo.process.wait(60) == 0
+        assert demo.process.wait(END_SECONDS) == 0
     finally:
         demo.process.kill()
         demo.process.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,9 @@ from opampctl.simulate.agent import (
 )
 from opampctl.simulate.options import FleetOptions
 from opampctl.simulate.statistics import Statistics
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APPLYING, APPLIED, FAILED = (
     opamp.RemoteConfigStatuses_APPLYING,
@@ -292,3 +297,21 @@ def test_nothing_a_server_sends_breaks_an_agent(body: bytes) -> None:
     agent.receive(body, at=0, monotonic=0)
     agent.receive(b"\x0a\x10" + agent.uid + body, at=0, monotonic=0)
     said(agent)
+
+
+def test_outcome_is_kept_over_a_restart_of_the_process(tmp_path: Path) -> None:
+    """The next process of the agent reports the status and the configuration the last one ended with."""
+    options = {"state_folder": str(tmp_path), "uid_seed": "kept"}
+    agent = make_agent(**options)
+    good, bad = remote_config("a: 1"), remote_config("a: 2")
+    hear(agent, opamp.ServerToAgent(remote_config=good))
+    agent.finish_apply(fails=False)
+    hear(agent, opamp.ServerToAgent(remote_config=bad))
+    agent.finish_apply(fails=True)
+
+    reborn = make_agent(**options)
+    report = said(reborn)
+    status = report.remote_config_status
+    assert (status.status, status.last_remote_config_hash) == (FAILED, bad.config_hash)
+    assert status.error_message == FAILURE
+    assert report.effective_config == agent.effective_config

@@ -176,7 +176,7 @@ def simulate(
     ] = False,
     state_folder: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Keep given connection settings here over restarts; needs --uid-seed."),
+        typer.Option(file_okay=False, help="Keep what agents were given here over restarts; needs --uid-seed."),
     ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Written (JSON) when every agent has been connected at once.")

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from contracts.ids import AgentUid, format_uid
 from opamp.v1 import opamp_pb2 as opamp
 from opampctl.simulate import extras, identity
+from opampctl.simulate.kept import KeptConfig
 from opampctl.simulate.packages import Packages
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class SimulatedAgent:
     __slots__ = (
         "_capabilities_field",
         "_effective",
+        "_kept",
         "_options",
         "_pending",
         "_shared_configs",
@@ -169,6 +171,8 @@ class SimulatedAgent:
         self.packages = Packages() if options.packages is not None else None
         self.fails_packages = options.packages is not None and options.packages.fails(position)
         self._sick_of = ""
+        self._kept = KeptConfig(options, self.index)
+        self._remember()
 
     @property
     def uid_text(self) -> str:
@@ -260,9 +264,7 @@ class SimulatedAgent:
                 )
             )
         if parts & CONFIG_STATUS:
-            message.remote_config_status.last_remote_config_hash = self.config_hash
-            message.remote_config_status.status = self.config_status
-            message.remote_config_status.error_message = self.config_error
+            message.remote_config_status.CopyFrom(self._config_report())
         if parts & PACKAGES and self.packages is not None and self._takes(_PACKAGE_STATUSES):
             message.package_statuses.CopyFrom(self.packages.report())
         if self.extras is not None:
@@ -310,13 +312,14 @@ class SimulatedAgent:
             self.config_status = opamp.RemoteConfigStatuses_FAILED
             self.config_error = REJECTION if self.rejects else FAILURE
             self._statistics.configs_failed += 1
-            return
-        self.config_status = opamp.RemoteConfigStatuses_APPLIED
-        self.config_error = ""
-        self.applied_hash = self.config_hash
-        self._effective = self._shared_configs[self.config_hash]
-        self._pending |= EFFECTIVE_CONFIG
-        self._statistics.configs_applied += 1
+        else:
+            self.config_status = opamp.RemoteConfigStatuses_APPLIED
+            self.config_error = ""
+            self.applied_hash = self.config_hash
+            self._effective = self._shared_configs[self.config_hash]
+            self._pending |= EFFECTIVE_CONFIG
+            self._statistics.configs_applied += 1
+        self._kept.store(self._config_report(), self._effective)
 
     def _takes(self, bit: int) -> bool:
         """Say whether the server takes it; C-083: once its bits are known, nothing is sent that it does not take."""
@@ -389,6 +392,21 @@ class SimulatedAgent:
             return False
         self._pending |= PACKAGES
         return True
+
+    def _remember(self) -> None:
+        """Take up where the last process of this agent ended."""
+        found = self._kept.load()
+        status = found.remote_config_status
+        self.config_hash, self.config_error = status.last_remote_config_hash, status.error_message
+        self.config_status = status.status
+        if status.status == opamp.RemoteConfigStatuses_APPLIED:
+            self.applied_hash = self.config_hash
+        self._effective = found.effective_config.SerializeToString()
+
+    def _config_report(self) -> opamp.RemoteConfigStatus:
+        return opamp.RemoteConfigStatus(
+            last_remote_config_hash=self.config_hash, status=self.config_status, error_message=self.config_error
+        )
 
     def _effective_bytes(self) -> bytes:
         if self._effective:

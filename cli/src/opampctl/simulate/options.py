@@ -142,7 +142,7 @@ class FleetOptions:
     platforms: tuple[tuple[str, float], ...] = ()
     """os.type/host.arch with its weight, spread evenly over the agents; empty = a mixture."""
     state_folder: str | None = None
-    """Where agents keep the connection settings they were given, one file each; None = only as long as they run."""
+    """Where agents keep the connection settings and the configuration they were given; None = as long as they run."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no fleet; every fault in one sentence."""
@@ -169,7 +169,7 @@ class FleetOptions:
             (not all(self.custom_capabilities), "a custom capability has a name"),
             (
                 self.state_folder is not None and self.uid_seed is None,
-                "agents that remember their connection settings need a uid seed, or the settings are somebody else's",
+                "agents that remember what they were given need a uid seed, or it is somebody else's",
             ),
             *((not 0 <= share <= 1, f"the {name} must lie between 0 and 1") for name, share in shares.items()),
         ]
