@@ -48,7 +48,7 @@ async def say(socket: ClientConnection, said: opamp.AgentToServer) -> opamp.Serv
 
 async def hear(socket: ClientConnection) -> opamp.ServerToAgent:
     """Read one message."""
-    payload = await asyncio.wait_for(socket.recv(), 10)
+    payload = await asyncio.wait_for(socket.recv(), 30)
     assert isinstance(payload, bytes)
     return answer(payload[1:])
 
@@ -102,7 +102,7 @@ async def test_agent_speaks_and_its_facts_are_stored(world: World) -> None:
 
 async def test_wrong_token_is_refused_on_both_transports(world: World) -> None:
     """401 before anything else."""
-    async with world.gateway() as running, httpx.AsyncClient() as http:
+    async with world.gateway() as running, httpx.AsyncClient(timeout=60) as http:
         with pytest.raises(InvalidStatus) as caught:
             async with connect(running.url, additional_headers={"Authorization": "Bearer wrong"}):
                 pass
@@ -162,7 +162,7 @@ async def test_desired_config_is_in_the_first_answer(world: World) -> None:
     """config-service wrote its hash into the registry; the content comes from the store."""
     await write_entry(world, desired=HASH, desired_version=1)
     await world.bus.put_object(subjects.CONTENT_BUCKET, HASH.hex(), CONFIG.SerializeToString())
-    async with world.gateway() as running, httpx.AsyncClient() as http:
+    async with world.gateway() as running, httpx.AsyncClient(timeout=60) as http:
         async with agent(running) as socket:
             assert (await say(socket, full())).remote_config.config_hash == HASH
             await world.facts(UID, *FIRST, "offer_delivered")
@@ -173,9 +173,9 @@ async def test_desired_config_is_in_the_first_answer(world: World) -> None:
 
 async def test_polling_agent_is_known_served_and_lost(world: World) -> None:
     """A session over many connections; offers in its answers; silence ends it."""
-    async with world.gateway(POLL_SILENCE_SECONDS="2") as running:
+    async with world.gateway(POLL_SILENCE_SECONDS="5") as running:
         for number, said in enumerate((full(), message(sequence_num=1), message(sequence_num=2))):
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=60) as http:
                 told = await poll(http, running, said)
                 assert told.HasField("remote_config") == (number == 2)
             if number == 1:
@@ -187,7 +187,11 @@ async def test_polling_agent_is_known_served_and_lost(world: World) -> None:
 
 async def test_polls_may_move_between_gateways(world: World) -> None:
     """One epoch, growing sequences, one Connected, no question about lost messages, no false goodbye."""
-    async with world.gateway(POLL_SILENCE_SECONDS="4") as first, world.gateway() as second, httpx.AsyncClient() as http:
+    async with (
+        world.gateway(POLL_SILENCE_SECONDS="10") as first,
+        world.gateway() as second,
+        httpx.AsyncClient(timeout=60) as http,
+    ):
         await poll(http, first, full())
         await world.facts(UID, *FIRST)
         for number in range(1, 9):
@@ -210,7 +214,7 @@ async def test_gateway_that_lost_a_poller_says_so_and_the_other_brings_the_chang
     """An offer to the first finds out by a refused write; the second reads by itself what is wanted."""
     content = CONFIG.SerializeToString()
     await world.bus.put_object(subjects.CONTENT_BUCKET, HASH.hex(), content)
-    async with world.gateway() as first, world.gateway() as second, httpx.AsyncClient() as http:
+    async with world.gateway() as first, world.gateway() as second, httpx.AsyncClient(timeout=60) as http:
         await poll(http, first, full())
         await world.facts(UID, *FIRST)
 
@@ -235,7 +239,7 @@ async def test_gateway_that_lost_a_poller_says_so_and_the_other_brings_the_chang
             assert told.flags == 0
             return told.remote_config.config_hash == HASH
 
-        await wait_until(brought, 10)
+        await wait_until(brought)
         await world.facts(UID, *FIRST, "offer_delivered")
 
 
@@ -251,9 +255,8 @@ async def test_agents_are_answered_while_nats_is_away(world: World) -> None:
             await say(socket, said)
         world.nats.start()
 
-        await wait_until(lambda: world.state.of(UID, "health_reported")[-1].health.status == "5", 20)
-        # A batch whose acknowledgement was lost is said again; the fence makes that harmless.
-        fences = list(dict.fromkeys(fact.sequence for fact in world.state.facts if fact.instance_uid == UID))
+        await wait_until(lambda: world.state.of(UID, "health_reported")[-1].health.status == "5", 60)
+        fences = [fact.sequence for fact in world.state.facts if fact.instance_uid == UID]
         assert sorted(fences) == fences
 
 
@@ -274,7 +277,7 @@ async def test_agents_are_answered_while_agent_state_is_away(world: World) -> No
 
 async def test_agents_are_served_while_redis_is_away(world: World) -> None:
     """Every Redis error is a cache miss."""
-    async with world.gateway() as running, httpx.AsyncClient() as http:
+    async with world.gateway() as running, httpx.AsyncClient(timeout=60) as http:
         world.redis.kill()
         async with agent(running) as socket:
             await say(socket, full())
@@ -317,13 +320,13 @@ async def test_lost_stream_is_made_again_and_filled(world: World) -> None:
         told = await hear(socket)
         assert told.flags == 1
         await say(socket, full(sequence_num=1))
-        await wait_until(lambda: world.state.kinds(UID).count("described") == 2, 20)
+        await wait_until(lambda: world.state.kinds(UID).count("described") == 2, 60)
         assert world.state.kinds(UID).count("connected") == 2
 
 
 async def test_agent_that_moved_leaves_its_dead_socket_behind(world: World) -> None:
     """The old gateway pings, hears nothing, and closes; a living holder makes the newcomer a clone."""
-    async with world.gateway(CLONE_SECONDS="0.5") as first, world.gateway(CLONE_SECONDS="0.5") as second:
+    async with world.gateway(CLONE_SECONDS="3") as first, world.gateway(CLONE_SECONDS="3") as second:
         async with agent(first) as living:
             await say(living, full())
             await world.facts(UID, *FIRST)
@@ -341,7 +344,9 @@ async def test_agent_that_moved_leaves_its_dead_socket_behind(world: World) -> N
             async with agent(second) as moved:
                 told = await say(moved, full(sequence_num=1))
                 assert not told.HasField("agent_identification")
-                await wait_until(lambda: world.state.of(UID, "disconnected")[0].reason == "replaced")
+                await wait_until(
+                    lambda: [gone.reason for gone in world.state.of(UID, "disconnected")][:1] == ["replaced"]
+                )
             reading.cancel()
             living.transport.abort()
 
@@ -356,7 +361,7 @@ async def test_drain_closes_with_1001_and_says_goodbye(world: World) -> None:
         await say(socket, full())
         await world.facts(UID, *FIRST)
     with pytest.raises(ConnectionClosed) as caught:
-        await asyncio.wait_for(socket.recv(), 5)
+        await asyncio.wait_for(socket.recv(), 30)
 
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1001
@@ -375,7 +380,7 @@ async def test_storm_takes_few_questions(world: World) -> None:
             *(connect(running.url, additional_headers=BEARER, compression=None) for _ in uids)
         )
         await asyncio.gather(*(say(socket, full(uid)) for socket, uid in zip(sockets, uids, strict=True)))
-        await wait_until(lambda: all(world.state.kinds(uid) == list(FIRST) for uid in uids), 20)
+        await wait_until(lambda: all(world.state.kinds(uid) == list(FIRST) for uid in uids), 60)
         assert len(world.state.allocations) < 60
         epochs = {fact.epoch for fact in world.state.facts}
         assert len(epochs) == 200

@@ -48,7 +48,7 @@ async def say(socket: ClientConnection, said: opamp.AgentToServer) -> opamp.Serv
 
 async def hear(socket: ClientConnection) -> opamp.ServerToAgent:
     """Read one message."""
-    payload = await asyncio.wait_for(socket.recv(), 10)
+    payload = await asyncio.wait_for(socket.recv(), 30)
     assert isinstance(payload, bytes)
     return answer(payload[1:])
 
@@ -75,10 +75,10 @@ async def tls_gateway(world: World, folder: Path, door: Authority, **settings: s
             stderr=subprocess.STDOUT,
         )
     try:
-        await wait_until(lambda: b"service_started" in log.read_bytes(), 20)
+        await wait_until(lambda: b"service_started" in log.read_bytes(), 60)
         yield port
         process.terminate()
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
         assert b"Traceback" not in log.read_bytes()
     finally:
         process.kill()
@@ -110,7 +110,7 @@ async def test_agents_with_certificates_are_let_in_over_tls(world: World, tmp_pa
             told = await say(socket, full())
             assert told.capabilities & opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
             assert (await say(socket, message(sequence_num=1))).flags == 0
-        async with httpx.AsyncClient(verify=own) as http:
+        async with httpx.AsyncClient(verify=own, timeout=60) as http:
             polled = await http.post(
                 url.replace("wss", "https"), content=full(sequence_num=2).SerializeToString(), headers=PROTOBUF
             )
@@ -144,7 +144,7 @@ async def test_certificate_forwarded_by_a_trusted_proxy_counts(world: World) -> 
     async with (
         world.gateway(**settings, CERTIFICATE_PROXIES="127.0.0.0/8") as believing,
         world.gateway(**settings, CERTIFICATE_PROXIES="10.0.0.0/8", TRUSTED_PROXIES="127.0.0.0/8") as other,
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=60) as http,
     ):
         body = full().SerializeToString()
         statuses = [
@@ -157,7 +157,7 @@ async def test_certificate_forwarded_by_a_trusted_proxy_counts(world: World) -> 
 async def test_refusal_is_said_in_the_401(world: World) -> None:
     """The sentence of agent-state, on both transports; no 101."""
     world.state.verdicts.clear()
-    async with world.gateway() as running, httpx.AsyncClient() as http:
+    async with world.gateway() as running, httpx.AsyncClient(timeout=60) as http:
         with pytest.raises(InvalidStatus) as caught:
             async with connect(running.url, additional_headers=BEARER):
                 pass
@@ -197,7 +197,7 @@ async def test_admission_settings_and_labels_reach_agent_and_bus(world: World) -
         connection_settings=settings.SerializeToString(),
         connection_settings_hash=settings.hash,
     )
-    async with world.gateway() as running, httpx.AsyncClient() as http:
+    async with world.gateway() as running, httpx.AsyncClient(timeout=60) as http:
         first, second = full(), full(OTHER)
         first.capabilities = second.capabilities = TAKES
         async with connect(running.url, additional_headers=BEARER, ping_interval=None) as socket:
@@ -274,7 +274,7 @@ async def test_two_clones_that_knock_at_two_gateways_at_once_end_as_two(world: W
                 return told.agent_identification.new_instance_uid
 
         racing = [asyncio.ensure_future(clone(running)) for running in (first, second)]
-        done, left = await asyncio.wait(racing, timeout=15, return_when=asyncio.FIRST_COMPLETED)
+        done, left = await asyncio.wait(racing, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

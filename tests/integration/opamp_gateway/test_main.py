@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +51,7 @@ async def hello(port: int, number: int) -> bool:
     try:
         async with connect(f"ws://127.0.0.1:{port}/v1/opamp", additional_headers=BEARER, compression=None) as agent:
             await agent.send(b"\x00" + full(bytes([number]) * 16).SerializeToString())
-            reply = await asyncio.wait_for(agent.recv(), 5)
+            reply = await asyncio.wait_for(agent.recv(), 30)
     except OSError:
         return False
     assert isinstance(reply, bytes)
@@ -62,11 +63,11 @@ async def test_process_serves_and_leaves_with_status_zero(world: World, tmp_path
     port, log = free_port(), tmp_path / "log"
     process = run([], environment(world, port), log)
     try:
-        await wait_until(lambda: hello(port, 1), 15)
+        await wait_until(lambda: hello(port, 1), 60)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 15) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
         assert b"Traceback" not in log.read_bytes()
-        assert world.state.beats[-1].leaving
+        await wait_until(lambda: world.state.beats[-1].leaving)
     finally:
         process.kill()
         process.wait()
@@ -77,11 +78,11 @@ async def test_workers_share_the_port_and_are_gateways_of_their_own(world: World
     port, log = free_port(), tmp_path / "log"
     process = run(["--workers", "2"], environment(world, port), log)
     try:
-        await wait_until(lambda: len({beat.gateway_id for beat in world.state.beats}) == 2, 20)
+        await wait_until(lambda: len({beat.gateway_id for beat in world.state.beats}) == 2, 60)
         for number in range(8):
-            assert await hello(port, number)
+            await wait_until(partial(hello, port, number), 60)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
         await wait_until(lambda: sum(beat.leaving for beat in world.state.beats) == 2)
         assert b"Traceback" not in log.read_bytes()
     finally:
@@ -106,7 +107,7 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
     log = tmp_path / "log"
     env = {f"{PREFIX}{name}": value for name, value in settings.items()}
 
-    status = run(arguments, env, log).wait(20)
+    status = run(arguments, env, log).wait(60)
 
     assert status == 2
     assert sentence in log.read_bytes()
@@ -117,5 +118,5 @@ def test_settings_are_shown(tmp_path: Path) -> None:
     """With what each is for."""
     log = tmp_path / "log"
 
-    assert run(["settings"], {}, log).wait(20) == 0
+    assert run(["settings"], {}, log).wait(60) == 0
     assert b"OPAMP_GATEWAY_MAX_MESSAGE_BYTES=4194304" in log.read_bytes()

@@ -23,7 +23,7 @@ async def test_agent_is_served_and_its_facts_come_out() -> None:
     port = server.sockets[0].getsockname()[1]
     async with connect(f"ws://127.0.0.1:{port}/v1/opamp", compression=None) as agent:
         await agent.send(b"\x00" + full().SerializeToString())
-        reply = await asyncio.wait_for(agent.recv(), 5)
+        reply = await asyncio.wait_for(agent.recv(), 30)
         assert isinstance(reply, bytes)
         assert opamp.ServerToAgent.FromString(reply[1:]).capabilities
         await wait_until(lambda: len(sink.facts) == 5)

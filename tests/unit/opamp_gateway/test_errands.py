@@ -19,7 +19,7 @@ async def test_errand_runs_and_is_forgotten() -> None:
         done.set()
 
     assert errands.run(work(), "work")
-    await asyncio.wait_for(done.wait(), 1)
+    await asyncio.wait_for(done.wait(), 30)
     await asyncio.sleep(0)
     assert len(errands) == 0
 

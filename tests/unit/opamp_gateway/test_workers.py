@@ -70,5 +70,5 @@ def test_worker_that_does_not_leave_is_made_to() -> None:
 
     workers._end([stubborn], 0.1)
 
-    assert stubborn.wait(5) == -signal.SIGKILL
+    assert stubborn.wait(30) == -signal.SIGKILL
     stubborn.stdout.close()
