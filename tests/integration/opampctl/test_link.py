@@ -35,10 +35,10 @@ async def test_agents_talk_to_another_servers_library() -> None:
         port = server.sockets[0].getsockname()[1]
         chosen = FleetOptions(endpoint=f"ws://127.0.0.1:{port}/v1/opamp", apply_delay_seconds=0.01)
         async with Fleet(chosen) as fleet:
-            await eventually(lambda: fleet.agents[0].applied_hash and len(answered) == 3, within=5)
+            await eventually(lambda: fleet.agents[0].applied_hash and len(answered) == 3)
 
         assert len(heard[2].effective_config.config_map.config_map["config.yaml"].body) > 20_000
-        await eventually(lambda: heard[-1].HasField("agent_disconnect"), within=5)
+        await eventually(lambda: heard[-1].HasField("agent_disconnect"))
         assert not fleet.snapshot().errors
 
 
@@ -63,7 +63,7 @@ async def test_what_is_no_websocket_server_is_told_apart(answer: bytes, error: s
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, Fleet(FleetOptions(endpoint=f"ws://127.0.0.1:{port}")) as fleet:
-        await eventually(lambda: fleet.snapshot().errors.get(error), within=5)
+        await eventually(lambda: fleet.snapshot().errors.get(error))
 
         assert fleet.snapshot().connected == 0
 
@@ -71,22 +71,22 @@ async def test_what_is_no_websocket_server_is_told_apart(answer: bytes, error: s
 async def test_broken_frames_end_the_connection() -> None:
     """A server that breaks RFC 6455 is left with a Close frame, and connected to again."""
     async with opamp_double() as server, Fleet(fleet_options(server, agents=1)) as fleet:
-        await eventually(lambda: len(server.sockets) == 1, within=5)
+        await eventually(lambda: len(server.sockets) == 1)
         transport = next(iter(server.sockets.values()))._req.transport  # type: ignore[union-attr]  # is connected
         assert transport is not None
 
         transport.write(b"\xf2\x00")
 
-        await eventually(lambda: server.connects == 2, within=5)
+        await eventually(lambda: server.connects == 2)
         assert fleet.snapshot().errors["protocol_error"] == 1
 
 
 async def test_malformed_header_is_counted() -> None:
     """A message with a reserved header is not processed (C-009)."""
     async with opamp_double() as server, Fleet(fleet_options(server, agents=1)) as fleet:
-        await eventually(lambda: len(server.sockets) == 1, within=5)
+        await eventually(lambda: len(server.sockets) == 1)
 
         await next(iter(server.sockets.values())).send_bytes(b"\x01abc")
 
-        await eventually(lambda: fleet.snapshot().errors == {"malformed_frame": 1}, within=5)
+        await eventually(lambda: fleet.snapshot().errors == {"malformed_frame": 1})
         assert fleet.agents[0].connected

@@ -51,14 +51,19 @@ async def test_parts_run_together_and_say_goodbye() -> None:
         server.desired = remote_config("a: 1")
         fleet = FleetOfProcesses(fleet_options(server, agents=5, reject=1), 2)
         running = tasks.create_task(fleet.run())
-        await eventually(lambda: fleet.snapshot().applied == 4, within=30)
+
+        def outcome() -> tuple[int, int, int]:
+            now = fleet.snapshot()
+            return now.connected, now.applied, now.failed
+
+        await eventually(lambda: outcome() == (5, 4, 1), within=60)
 
         fleet.stop()
         summary = await running
 
         assert (summary.connected, summary.applied, summary.failed) == (5, 4, 1)
         assert summary.latencies["connect"]["count"] == 5
-        assert sum(message.HasField("agent_disconnect") for message in server.messages) == 5
+        await eventually(lambda: sum(message.HasField("agent_disconnect") for message in server.messages) == 5)
 
 
 async def test_a_killed_part_does_not_hold_up_the_others() -> None:
@@ -66,11 +71,11 @@ async def test_a_killed_part_does_not_hold_up_the_others() -> None:
     async with opamp_double() as server, asyncio.TaskGroup() as tasks:
         fleet = FleetOfProcesses(fleet_options(server, agents=4), 2)
         running = tasks.create_task(fleet.run())
-        await eventually(lambda: fleet.snapshot().connected == 4, within=30)
+        await eventually(lambda: fleet.snapshot().connected == 4, within=60)
         parts = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
         os.kill(parts[0].pid, signal.SIGKILL)
-        await eventually(lambda: len(server.sockets) == 2, within=10)
+        await eventually(lambda: len(server.sockets) == 2)
         fleet.stop()
 
         assert (await running).agents == 4
