@@ -201,10 +201,10 @@ async def api(
             except aiohttp.ClientError:
                 return False
 
-        await wait_until(is_ready, within=15)
+        await wait_until(is_ready)
         yield client
     stop.set()
-    await asyncio.wait_for(running, 15)
+    await asyncio.wait_for(running, 60)
     await pool.close()
 
 

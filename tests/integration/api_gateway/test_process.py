@@ -63,7 +63,7 @@ async def test_replicas_share_sessions_and_leave_politely(
                     return False
 
             for address in (one, two):
-                await eventually(lambda address=address: ready(address), within=40)
+                await eventually(lambda address=address: ready(address), within=60)
             await migrate(url, "api_gateway")
             pool = await connect_pool(url, service="test")
             await Users(pool).create("default", "joe", "", await Passwords().hash("correct horse"), Role.VIEWER)
@@ -74,7 +74,7 @@ async def test_replicas_share_sessions_and_leave_politely(
 
             there = await session.get(f"{two}/api/v1/me", headers=headers)
             under_way = asyncio.ensure_future(session.get(f"{two}/api/v1/agents/status/summary", headers=headers))
-            await asyncio.wait_for(asked.wait(), 10)
+            await asyncio.wait_for(asked.wait(), 60)
             processes[1].send_signal(signal.SIGTERM)
 
             async def refuses() -> bool:
@@ -85,13 +85,13 @@ async def test_replicas_share_sessions_and_leave_politely(
                     return True
                 return False
 
-            await eventually(refuses, within=10)
+            await eventually(refuses)
             go_on.set()
-            finished = await asyncio.wait_for(under_way, 10)
+            finished = await asyncio.wait_for(under_way, 60)
 
             assert there.status == 200
             assert (finished.status, (await finished.json())["total"]) == (200, 3)
-            assert await asyncio.wait_for(processes[1].wait(), 20) == 0
+            assert await asyncio.wait_for(processes[1].wait(), 60) == 0
             assert (await session.get(f"{one}/api/v1/me", headers=headers)).status == 200
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
     finally:
@@ -99,7 +99,7 @@ async def test_replicas_share_sessions_and_leave_politely(
         for process in processes:
             if process.returncode is None:
                 process.terminate()
-            await asyncio.wait_for(process.communicate(), 20)
+            await asyncio.wait_for(process.communicate(), 60)
         await bus.close()
 
 
@@ -115,7 +115,7 @@ async def test_faulty_settings_are_told_and_end_the_start(settings: dict[str, st
     """One line per fault, status 2."""
     process = await start(0, **settings)
 
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
 
     assert process.returncode == 2
     assert said in err.decode()

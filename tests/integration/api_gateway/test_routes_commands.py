@@ -131,7 +131,7 @@ async def test_only_so_many_calls_wait(api: Any, stand: Any, conforms: Any) -> N
     async def both_told() -> bool:
         return [name for name, _ in stand.asked].count("tell_agent") == 2
 
-    await wait_until(both_told, within=10)
+    await wait_until(both_told)
     third = await call()
     await say(stand, CustomMessage(capability=ECHO))
 
