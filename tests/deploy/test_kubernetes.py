@@ -293,6 +293,16 @@ def test_agents_are_sent_back_to_the_door(folder: str) -> None:
     assert told == f"wss://{rule['host']}{path}"
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_agents_fetch_packages_at_the_door(folder: str) -> None:
+    """What download addresses begin with is the host of package-service's Ingress, which leads to the files."""
+    rule = named("Ingress", "package-service", folder)["spec"]["rules"][0]
+    told = named("ConfigMap", "package-service", folder)["data"]["PACKAGE_SERVICE_PUBLIC_URL"]
+
+    assert told == f"https://{rule['host']}"
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/v1/files"]
+
+
 def test_services_select_pods() -> None:
     """Every Service, budget and policy selects the labels some pod has; named ports exist."""
     templates = [template for manifest in workloads() if (template := pod_template(manifest))]
