@@ -22,6 +22,7 @@ def test_the_registry_is_complete_and_starts() -> None:
         "configurations",
         "connection settings",
         "packages",
+        "campaigns",
         "enrolment tokens",
     }
 

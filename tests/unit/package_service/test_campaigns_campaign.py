@@ -47,11 +47,11 @@ def test_plans_are_stored_as_they_are() -> None:
         ({"name": "n" * 300, "to_version": "latest"}, ["name", "to_version"]),
         ({"to_version": "1.1"}, ["to_version"]),
         ({"plan": replace(PLAN, max_in_flight=0)}, ["max_in_flight"]),
-        ({"plan": replace(PLAN, stages=(Stage(selector={"": "x"}), Stage(percent=100)))}, ["stages.0.selector"]),
-        ({"plan": replace(PLAN, stages=(Stage(selector={"k": "\x00"}), Stage(percent=100)))}, ["stages.0.selector"]),
+        ({"plan": replace(PLAN, stages=(Stage(selector={"": "x"}), Stage(percent=100)))}, ["stages[0].selector"]),
+        ({"plan": replace(PLAN, stages=(Stage(selector={"k": "\x00"}), Stage(percent=100)))}, ["stages[0].selector"]),
         (
             {"plan": replace(PLAN, stages=(Stage(selector={"k": "v" * 2000}), Stage(percent=100)))},
-            ["stages.0.selector"],
+            ["stages[0].selector"],
         ),
     ],
 )

@@ -83,7 +83,7 @@ class Problem:
     """What is wrong with a plan."""
 
     field: str
-    """Path of names and indexes: `stages.0.percent`."""
+    """Path of names and indexes: `stages[0].percent`."""
 
     message: str
 
@@ -108,7 +108,7 @@ def _stage_problems(stages: tuple[Stage, ...]) -> list[Problem]:
         return [Problem("stages", f"must be 1 to {MAX_STAGES}")]
     found, least = [], 1
     for number, stage in enumerate(stages):
-        place = f"stages.{number}"
+        place = f"stages[{number}]"
         if (stage.percent is None) == (not stage.selector):
             found.append(Problem(place, "must have either percent or selector"))
         elif stage.percent is not None and not least <= stage.percent <= EVERYBODY:
@@ -118,7 +118,7 @@ def _stage_problems(stages: tuple[Stage, ...]) -> list[Problem]:
             found.append(Problem(f"{place}.selector", f"must have at most {MAX_LABELS} labels"))
         least = max(least, (stage.percent or 0) + 1)
     if not found and stages[-1].percent != EVERYBODY:
-        found.append(Problem(f"stages.{len(stages) - 1}", "must be for 100 percent: the last stage is for everybody"))
+        found.append(Problem(f"stages[{len(stages) - 1}]", "must be for 100 percent: the last stage is for everybody"))
     return found
 
 

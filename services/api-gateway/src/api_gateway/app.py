@@ -23,6 +23,7 @@ from api_gateway.throttle import Limit, Throttle
 from api_gateway.ticketing import TicketOffice
 from api_gateway.tokens import AccessTokens, load_keys
 from api_gateway.upstream.agent_state import AgentState
+from api_gateway.upstream.campaigns import Campaigns
 from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
@@ -84,6 +85,7 @@ async def build(room: Room, settings: ApiGatewaySettings) -> None:
         configurations=ConfigService(bus, settings.upstream_timeout_seconds),
         packages=PackageService(bus, settings.upstream_timeout_seconds),
         package_offers=PackageOffers(bus, settings.upstream_timeout_seconds),
+        campaigns=Campaigns(bus, settings.upstream_timeout_seconds),
         package_signatures=PackageSignatures(bus, settings.upstream_timeout_seconds),
         package_transfer=package_transfer,
         users=users,

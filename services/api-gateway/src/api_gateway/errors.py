@@ -253,16 +253,21 @@ def status_of(error: ServiceError, *, has_body: bool) -> int:
 
 _TOO_LARGE = "file_too_large"
 _BAD_PACKAGE = "invalid_package"
+_BAD_CAMPAIGN = "invalid_campaign"
 
 
 def package_error(error: ServiceError) -> ServiceError:
     """
     Tell what an error of package-service is here.
 
-    Names, versions and files it refuses are 422 wherever they stood, in a form, a path or a query; a file that is
-    too long is 413. Code, sentence and details stay its own.
+    Names, versions, files and campaigns it refuses are 422 wherever they stood, in a form, a path or a query; a file
+    that is too long is 413. Code, sentence and details stay its own.
     """
-    known: dict[str, type[Invalid]] = {_TOO_LARGE: BodyTooLarge, _BAD_PACKAGE: Unprocessable}
+    known: dict[str, type[Invalid]] = {
+        _TOO_LARGE: BodyTooLarge,
+        _BAD_PACKAGE: Unprocessable,
+        _BAD_CAMPAIGN: Unprocessable,
+    }
     own = known.get(error.stable_code)
     if own is None:
         return error

@@ -12,6 +12,7 @@ from api_gateway.store import Sessions, Users
 from api_gateway.throttle import Throttle
 from api_gateway.tokens import AccessTokens
 from api_gateway.upstream.agent_state import AgentState
+from api_gateway.upstream.campaigns import Campaigns
 from api_gateway.upstream.config_service import ConfigService
 from api_gateway.upstream.connection_settings import ConnectionSettings
 from api_gateway.upstream.custom_messages import CustomMessages
@@ -52,6 +53,7 @@ class Parts:
     configurations: ConfigService
     packages: PackageService
     package_offers: PackageOffers
+    campaigns: Campaigns
     package_signatures: PackageSignatures
     package_transfer: PackageTransfer
     users: Users

@@ -6,6 +6,7 @@ from api_gateway.registry import Registry
 from api_gateway.routes import (
     agents,
     auth,
+    campaigns,
     commands,
     configurations,
     connection_settings,
@@ -33,6 +34,7 @@ def all_routes() -> Registry:
         connection_settings,
         packages,
         package_assignments,
+        campaigns,
         package_signatures,
         enrolment_tokens,
     ):

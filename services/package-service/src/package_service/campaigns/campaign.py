@@ -121,5 +121,5 @@ def _problems(draft: Draft) -> Iterator[Problem]:
                     f"must have keys of 1 to {MAX_KEY_CHARACTERS} and values of at most {MAX_VALUE_CHARACTERS} "
                     "characters, none of them NUL"
                 )
-                yield Problem(f"stages.{number}.selector", message)
+                yield Problem(f"stages[{number}].selector", message)
                 break
