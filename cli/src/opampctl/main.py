@@ -17,6 +17,7 @@ from opampctl.commands import (
     identity,
     login,
     package_offers,
+    package_signatures,
     packages,
     packages_transfer,
     telling,
@@ -74,6 +75,10 @@ packages.app.command("upload")(packages_transfer.upload)
 packages.app.command("download")(packages_transfer.download)
 for command_name, command in package_offers.COMMANDS.items():
     packages.app.command(command_name)(command)
+for command_name, command in package_signatures.COMMANDS.items():
+    packages.app.command(command_name)(command)
+packages.app.add_typer(package_signatures.keys, name="keys")
+packages.app.add_typer(package_signatures.manifest, name="manifest")
 app.add_typer(packages.app, name="packages")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(connection_settings.app, name="settings")
