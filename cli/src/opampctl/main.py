@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from opampctl import __version__
 from opampctl.commands import (
     agents,
+    campaigns,
     config,
     config_apply,
     connection_settings,
@@ -80,6 +81,7 @@ for command_name, command in package_signatures.COMMANDS.items():
 packages.app.add_typer(package_signatures.keys, name="keys")
 packages.app.add_typer(package_signatures.manifest, name="manifest")
 app.add_typer(packages.app, name="packages")
+app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(connection_settings.app, name="settings")
 app.add_typer(connection_settings.ca, name="ca")
