@@ -29,6 +29,8 @@ from servicekit.bus import Bus
 from servicekit.errors import Unavailable
 from world.s3 import BUCKET, address_of
 
+from .offering_ground import Gateway, Ground
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -242,6 +244,26 @@ async def service(
             finally:
                 stop.set()
     await bus.close()
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    """Give a bus."""
+    made = await Bus.connect(nats_url, name="test")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def ground(pool: asyncpg.Pool, bus: Bus) -> Ground:
+    """Give the parts of offers, moved by hand."""
+    return Ground(pool, bus)
+
+
+@pytest.fixture
+async def gateway(bus: Bus) -> Gateway:
+    """Give a gateway that listens."""
+    return await Gateway(bus).listen()
 
 
 async def until_served(bus: Bus) -> None:

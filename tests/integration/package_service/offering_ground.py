@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,8 +26,6 @@ from package_service.package import draft_of
 from world import facts as say
 from world.eventually import wait_until
 
-from .conftest import TENANT, sha256
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from servicekit.bus import Bus, BusMessage
     from servicekit.postgres import Connection
 
+TENANT = say.TENANT
 PUBLIC_URL = "https://files.example"
 CAPABILITIES = int(
     opamp.AgentCapabilities_ReportsStatus
@@ -217,7 +217,7 @@ class Ground:
         draft = draft_of(name=name, version=version, **{"platform": "linux", "arch": "amd64", **more})
         async with self.pool.acquire() as connection, connection.transaction():
             await file_store.type_of(connection, TENANT, draft)
-            digest = sha256(f"{draft.label}".encode())
+            digest = hashlib.sha256(draft.label.encode()).digest()
             file_id = await file_store.add(connection, TENANT, draft, sha256=digest, size=7, author="ann")
             assert file_id is not None
             made = await file_store.one(connection, TENANT, file_id)

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import pytest
 
 from package_service.offering.standing import State
-from servicekit.bus import Bus
 from world.facts import uid_of
 
 from .offering_ground import LINUX, Agent, Gateway, Ground
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    """Give a bus."""
-    made = await Bus.connect(nats_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def ground(pool: asyncpg.Pool, bus: Bus) -> Ground:
-    """Give the parts of offers."""
-    return Ground(pool, bus)
-
-
-@pytest.fixture
-async def gateway(bus: Bus) -> Gateway:
-    """Give a gateway that listens."""
-    return await Gateway(bus).listen()
 
 
 async def test_package_reaches_the_agent_and_is_installed(ground: Ground, gateway: Gateway) -> None:

@@ -92,6 +92,15 @@ def test_connection_brings_where_what_and_who() -> None:
     assert target.dirty
 
 
+def test_capabilities_of_a_new_connection_count() -> None:
+    """An agent that comes back able to take packages is matched anew; one that says nothing is as it was."""
+    stays = {"gateway_id": "gw", "stamped_labels": {}, "withheld": False}
+
+    assert reconcile.on_connected(AGENT, (4, 1), capabilities=1, **stays).dirty  # type: ignore[arg-type]
+    same = reconcile.on_connected(AGENT, (4, 1), capabilities=AGENT.capabilities, **stays)  # type: ignore[arg-type]
+    assert not same.dirty
+
+
 def test_older_connection_changes_nothing() -> None:
     """Neither its beginning nor its end; repeated facts neither."""
     late = {"gateway_id": "x", "capabilities": 1, "stamped_labels": {}, "withheld": False}

@@ -89,10 +89,7 @@ def on_connected(
         return target
     own = {key: value for key, value in target.labels.items() if key not in target.stamped_labels}
     target = replace(
-        _fenced(target, CONNECTION, fence),
-        capabilities=capabilities or target.capabilities,
-        stamped_labels=dict(stamped_labels),
-        withheld=withheld,
+        _able(_fenced(target, CONNECTION, fence), capabilities), stamped_labels=dict(stamped_labels), withheld=withheld
     )
     return _matched(_moved_to(target, fence[0], gateway_id), {**own, **stamped_labels})
 
@@ -125,9 +122,7 @@ def on_described(target: Target, fence: Fence, *, labels: Mapping[str, str] | No
     """Take labels (None = unchanged) and capabilities (0 = unchanged)."""
     if not _is_fresh(target, DESCRIPTION, fence):
         return target
-    target = _fenced(target, DESCRIPTION, fence)
-    if capabilities and capabilities != target.capabilities:
-        target = replace(target, capabilities=capabilities, dirty=True)
+    target = _able(_fenced(target, DESCRIPTION, fence), capabilities)
     return target if labels is None else _matched(target, {**labels, **target.stamped_labels})
 
 
@@ -338,6 +333,13 @@ def _patience(target: Target, item: Standing, policy: Policy) -> datetime | None
 
 
 # --- pieces --------------------------------------------------------------------------------------------
+
+
+def _able(target: Target, capabilities: int) -> Target:
+    """Take capabilities, 0 = as they were; what the agent should have may be another then."""
+    if not capabilities or capabilities == target.capabilities:
+        return target
+    return replace(target, capabilities=capabilities, dirty=True)
 
 
 def _matched(target: Target, labels: Mapping[str, str]) -> Target:
