@@ -147,7 +147,9 @@ async def test_bytes_changed_behind_the_marks_are_found_in_time(
 
     await vetting(pool, blind).check_marks()
     assert await state(pool, file) == (True, False, "")
-    await vetting(pool, blind, rehash_seconds=-1).check_marks()
+    await vetting(pool, blind).reread()
+    assert await state(pool, file) == (True, False, "")
+    await vetting(pool, blind, rehash_seconds=-1).reread()
 
     assert await state(pool, file) == (False, True, "")
 

@@ -35,10 +35,13 @@ async def test_unvetting_tells_what_was_offered(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await store.vet(connection, TENANT, [file.file_id], "mark")
 
-        assert await store.vetted(connection, b"", 10, older_seconds=60) == [(file.sha256, "mark", False)]
+        assert await store.vetted(connection, b"", 10) == [(file.sha256, "mark")]
+        assert await store.oldest(connection, 60) is None
+        assert await store.oldest(connection, -1) == file.sha256
         assert {each.file_id for each in await store.candidates(connection, file.sha256)} == {file.file_id}
         assert await store.unvet(connection, file.sha256, "missing") == [(TENANT, "collector")]
         assert await store.unvet(connection, file.sha256, "missing") == []
-        assert await store.vetted(connection, b"", 10, older_seconds=60) == []
+        assert await store.vetted(connection, b"", 10) == []
+        assert await store.oldest(connection, -1) is None
         assert await store.size_of(connection, twin.sha256) == 7
         assert await store.figures(connection) == (0, 0)

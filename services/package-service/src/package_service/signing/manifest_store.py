@@ -48,6 +48,10 @@ _TARGETS = """
 SELECT name, version, platform, arch, sha256, size FROM package_file
 WHERE tenant_id = $1 AND active AND damaged_at IS NULL
 """
+_FINGERPRINT = """
+SELECT count(*)::text || ' ' || coalesce(sum(hashtextextended(file_id::text, 0)), 0)::text FROM package_file
+WHERE tenant_id = $1 AND active AND damaged_at IS NULL
+"""
 _TENANTS = "SELECT DISTINCT tenant_id FROM package UNION SELECT DISTINCT tenant_id FROM package_manifest"
 
 
@@ -74,6 +78,12 @@ async def targets(connection: Connection | asyncpg.Pool, tenant_id: str) -> list
         Target(row["name"], row["version"], row["platform"], row["arch"], row["sha256"].hex(), row["size"])
         for row in await connection.fetch(_TARGETS, tenant_id)
     ]
+
+
+async def fingerprint(connection: Connection | asyncpg.Pool, tenant_id: str) -> str:
+    """Tell cheaply whether targets() may have changed: files never change, they come, go, and are switched."""
+    found: str = await connection.fetchval(_FINGERPRINT, tenant_id)
+    return found
 
 
 async def tenants(connection: Connection | asyncpg.Pool) -> list[str]:

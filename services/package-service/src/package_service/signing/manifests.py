@@ -26,6 +26,7 @@ from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import asyncpg
 
@@ -38,6 +39,9 @@ log = structlog.get_logger()
 
 STABLE = "stable"
 LOOK_SECONDS = 5.0
+LOOKS_PER_LIFETIME = 100
+"""So often every manifest is looked at though no file has changed."""
+
 PLATFORM_AUTHOR = "the platform"
 
 
@@ -75,6 +79,7 @@ class Manifests:
         self._clock = clock
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._threshold = threshold
+        self._looked: dict[str, tuple[str, datetime]] = {}
 
     async def run(self) -> None:
         """Keep every channel's manifest current, if the platform can sign one; run it under a Leader."""
@@ -91,11 +96,16 @@ class Manifests:
     async def refresh(self) -> None:
         """Publish a manifest wherever files have changed, or half of the newest one's time is over."""
         for tenant_id in await manifest_store.tenants(self._pool):
+            fingerprint = await manifest_store.fingerprint(self._pool, tenant_id)
+            looked, until = self._looked.get(tenant_id, ("", self._clock.now()))
+            if looked == fingerprint and self._clock.now() < until:
+                continue
             for channel in terms.CHANNELS:
                 try:
                     await self._refresh(tenant_id, channel)
                 except ServiceError as error:
                     log.warning("manifest_not_published", tenant_id=tenant_id, channel=channel, error=error.public)
+            self._looked[tenant_id] = fingerprint, self._clock.now() + self._lifetime / LOOKS_PER_LIFETIME
 
     async def newest(self, tenant_id: str, channel: str) -> Published:
         """Return the newest manifest of a channel, expired or not; raises InvalidPackage, ManifestNotFound."""

@@ -92,6 +92,7 @@ class Vetting:
                 if due:
                     await self.check_marks()
                 await self.vet_wanted(refused_too=due)
+                await self.reread()
                 if due:
                     await self._tell_figures()
                     next_check = self._clock.monotonic() + self._interval_seconds
@@ -131,13 +132,24 @@ class Vetting:
             StoreAway: What was not asked about stays as it is.
         """
         patience, after = Patience(), b""
-        while batch := await store.vetted(self._pool, after, BATCH, older_seconds=self._rehash_seconds):
-            for sha256, mark, stale in batch:
+        while batch := await store.vetted(self._pool, after, BATCH):
+            for sha256, mark in batch:
                 after = sha256
                 with patience.taken():
-                    await self._check_mark(sha256, mark, stale=stale)
+                    await self._check_mark(sha256, mark)
                 await asyncio.sleep(0)
         patience.end()
+
+    async def reread(self) -> None:
+        """
+        Read whole again what was vetted longest ago, if its time has come; one content, so that nobody waits long.
+
+        Raises:
+            StoreAway: Nothing is decided.
+        """
+        sha256 = await store.oldest(self._pool, self._rehash_seconds)
+        if sha256 is not None:
+            await self.vet(sha256, again=True)
 
     async def vet(self, sha256: bytes, *, again: bool = False) -> None:
         """
@@ -172,15 +184,13 @@ class Vetting:
             case unknown:
                 assert_never(unknown)
 
-    async def _check_mark(self, sha256: bytes, mark: str, *, stale: bool) -> None:
+    async def _check_mark(self, sha256: bytes, mark: str) -> None:
         now = await self._blobs.mark(blob_key(sha256))
         if now is None:
             await self._unvet(sha256, MISSING, "missing")
         elif now != mark:
             await self._unvet(sha256, "", "changed")
             await self.vet(sha256)
-        elif stale:
-            await self.vet(sha256, again=True)
         elif self._signature_required:
             await self._judge(sha256, mark)
 

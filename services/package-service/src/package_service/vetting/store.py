@@ -33,8 +33,11 @@ WHERE wanted_at IS NOT NULL AND vetted_at IS NULL AND active AND damaged_at IS N
 GROUP BY sha256 ORDER BY sha256 LIMIT $3
 """
 _VETTED = """
-SELECT sha256, max(vetted_mark) AS mark, min(vetted_at) < now() - make_interval(secs => $2) AS stale
-FROM package_file WHERE vetted_at IS NOT NULL AND sha256 > $1 GROUP BY sha256 ORDER BY sha256 LIMIT $3
+SELECT sha256, max(vetted_mark) AS mark FROM package_file
+WHERE vetted_at IS NOT NULL AND sha256 > $1 GROUP BY sha256 ORDER BY sha256 LIMIT $2
+"""
+_OLDEST = """
+SELECT sha256 FROM package_file WHERE vetted_at < now() - make_interval(secs => $1) ORDER BY vetted_at LIMIT 1
 """
 _CANDIDATES = """
 SELECT tenant_id, file_id, name, vetted_at IS NOT NULL AS vetted, vetted_mark AS mark FROM package_file
@@ -80,12 +83,15 @@ async def wanted(connection: Connection | asyncpg.Pool, after: bytes, limit: int
     return [row["sha256"] for row in await connection.fetch(_WANTED, after, refused_too, limit)]
 
 
-async def vetted(
-    connection: Connection | asyncpg.Pool, after: bytes, limit: int, *, older_seconds: float
-) -> list[tuple[bytes, str, bool]]:
-    """List contents that may be offered: hash, mark, and whether they were read longer ago than so many seconds."""
-    rows = await connection.fetch(_VETTED, after, older_seconds, limit)
-    return [(row["sha256"], row["mark"], row["stale"]) for row in rows]
+async def vetted(connection: Connection | asyncpg.Pool, after: bytes, limit: int) -> list[tuple[bytes, str]]:
+    """List contents that may be offered, with their marks, in order of their hashes, after this one."""
+    return [(row["sha256"], row["mark"]) for row in await connection.fetch(_VETTED, after, limit)]
+
+
+async def oldest(connection: Connection | asyncpg.Pool, older_seconds: float) -> bytes | None:
+    """Name the content that was vetted longest ago, if that is more than so many seconds."""
+    sha256: bytes | None = await connection.fetchval(_OLDEST, older_seconds)
+    return sha256
 
 
 async def candidates(connection: Connection | asyncpg.Pool, sha256: bytes) -> list[Candidate]:
