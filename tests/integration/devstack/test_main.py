@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     from world.eventually import Eventually
 
-_bases = itertools.count(15_000 + os.getpid() % 80 * 60, 60)
+pytestmark = pytest.mark.timeout(600)
+
+_bases = itertools.count(15_000 + os.getpid() % 60 * 60, 60)
+"""Below 20,000, where free_ports begins."""
 
 STAND_IN = """
 import http.server, json, os, signal, sys
@@ -86,7 +89,11 @@ class Run:
 
     def ended(self) -> int:
         """Wait for the end; returns the exit status."""
-        return self.process.wait(90)
+        return self.process.wait(120)
+
+    def leaves_nothing(self) -> bool:
+        """Whether no process still works for this folder; the last ones may take a moment to be gone."""
+        return not psutil.wait_procs(self.left_over(), timeout=10)[1]
 
     def left_over(self) -> list[psutil.Process]:
         """Processes that still work for this folder."""
@@ -119,14 +126,14 @@ def new_run() -> Iterator[Callable[..., Run]]:
         run.process.kill()
         run.process.wait()
     for run in made:
-        psutil.wait_procs(run.left_over(), timeout=15)
+        psutil.wait_procs(run.left_over(), timeout=60)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 async def test_start_tells_all_and_end_leaves_nothing(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """The facts stand on the screen and in a private run.json; SIGTERM ends everything with status 0."""
     run = new_run("my data", GATEWAYS="2")
-    await eventually(run.up, within=60)
+    await eventually(run.up, within=120)
 
     facts = run.facts
     assert (run.data / "run.json").stat().st_mode & 0o777 == 0o600
@@ -148,21 +155,21 @@ async def test_start_tells_all_and_end_leaves_nothing(new_run: Callable[..., Run
     run.process.terminate()
 
     assert run.ended() == 0, run.said
-    assert run.left_over() == []
+    assert run.leaves_nothing()
     assert "Stopped." in run.said
 
 
 async def test_second_start_finds_its_data(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """Admin and token are those of the first start, also when run.json is gone."""
     first = new_run()
-    await eventually(first.up, within=60)
+    await eventually(first.up, within=120)
     before = first.facts
     first.process.send_signal(signal.SIGINT)
     assert first.ended() == 0
     (first.data / "run.json").unlink()
 
     second = new_run()
-    await eventually(second.up, within=60)
+    await eventually(second.up, within=120)
 
     after = second.facts
     for key in ("admin_user", "admin_password", "enrolment_token"):
@@ -172,21 +179,21 @@ async def test_second_start_finds_its_data(new_run: Callable[..., Run], eventual
 async def test_killed_runner_leaves_nothing(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """After kill -9 the kernel ends every child, and the next start works on the same ports and data."""
     run = new_run()
-    await eventually(run.up, within=60)
+    await eventually(run.up, within=120)
     base = run.facts["ports"]["api"]
 
     run.process.kill()
 
-    await eventually(lambda: not run.left_over(), within=15)
+    await eventually(lambda: not run.left_over())
     again = new_run(base=base)
-    await eventually(again.up, within=60)
+    await eventually(again.up, within=120)
     assert again.facts["admin_password"] == run.facts["admin_password"]
 
 
 async def test_killed_parts_return(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """A service and a server that die are started again, and that is said."""
     run = new_run()
-    await eventually(run.up, within=60)
+    await eventually(run.up, within=120)
     ports, pids = run.facts["ports"], run.facts["pids"]
 
     for name in ("agent-state", "nats", "postgres"):
@@ -198,41 +205,41 @@ async def test_killed_parts_return(new_run: Callable[..., Run], eventually: Even
             _listens(port) for port in wanted
         )
 
-    await eventually(back, within=30)
-    await eventually(lambda: not set(run.facts["pids"].values()) & {pids["agent-state"], pids["nats"]}, within=10)
+    await eventually(back, within=60)
+    await eventually(lambda: not set(run.facts["pids"].values()) & {pids["agent-state"], pids["nats"]})
 
 
 async def test_end_during_the_start_leaves_nothing(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """Ctrl-C while servers are still starting ends what stands by then, and the next start works."""
     run = new_run()
-    await eventually(lambda: "NATS" in run.said, within=30)
+    await eventually(lambda: "NATS" in run.said, within=60)
     run.process.send_signal(signal.SIGINT)
 
     assert run.ended() == 0, run.said
-    assert run.left_over() == []
+    assert run.leaves_nothing()
     assert "Traceback" not in run.said
     again = new_run()
-    await eventually(again.up, within=60)
+    await eventually(again.up, within=120)
 
 
 async def test_folder_may_have_any_letters(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """PostgreSQL, NATS, Redis and the services run in a folder that is not ASCII, under any locale, twice."""
     for _ in range(2):
         run = new_run("项目 ü", LC_ALL="C")
-        await eventually(run.up, within=60)
+        await eventually(run.up, within=120)
         assert (run.data / "nats" / "store").is_dir()
         assert (run.data / "postgres" / "data" / "PG_VERSION").exists()
         run.process.terminate()
         assert run.ended() == 0, run.said
-        assert run.left_over() == []
+        assert run.leaves_nothing()
 
 
 async def test_two_stacks_stand_side_by_side(new_run: Callable[..., Run], eventually: Eventually) -> None:
     """Different ports and folders are enough."""
     one, other = new_run("one"), new_run("other")
 
-    await eventually(one.up, within=60)
-    await eventually(other.up, within=60)
+    await eventually(one.up, within=120)
+    await eventually(other.up, within=120)
 
     assert one.facts["admin_password"] != other.facts["admin_password"]
 
@@ -260,7 +267,7 @@ def test_broken_service_is_one_line(new_run: Callable[..., Run]) -> None:
     assert run.ended() == 1
     assert "config-service ended with code 1 before it was ready: no such table" in run.said
     assert "Traceback" not in run.said
-    assert run.left_over() == []
+    assert run.leaves_nothing()
 
 
 def test_bad_setting_is_one_line(new_run: Callable[..., Run]) -> None:

@@ -36,7 +36,7 @@ def server() -> Iterator[PostgresServer]:
 
 
 async def _ask(server: PostgresServer, question: str) -> Any:
-    connection = await asyncpg.connect(server.url(), timeout=10)
+    connection = await asyncpg.connect(server.url(), timeout=30)
     try:
         return await connection.fetchval(question)
     finally:

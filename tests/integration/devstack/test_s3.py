@@ -30,7 +30,7 @@ def test_it_keeps_what_it_holds_and_lets_no_stranger_in(s3_server: S3Server) -> 
     assert s3_server.accepts()
     assert kept.read_text() == "content"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{s3_server.url}/bucket/key", timeout=5)  # noqa: S310 - our own http address
+        urllib.request.urlopen(f"{s3_server.url}/bucket/key", timeout=30)  # noqa: S310 - our own http address
     caught.value.close()
     assert s3_server.secret_key not in Path(f"/proc/{s3_server.process.pid}/cmdline").read_text()
     s3_server.stop()

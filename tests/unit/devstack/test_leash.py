@@ -24,7 +24,7 @@ def _identity(*, pass_closed_folders: bool) -> Identity:
 
 def _run(argv: list[str], identity: Identity | None, parent: int | None = None) -> subprocess.CompletedProcess[str]:
     before = leash(signal.SIGKILL, os.getpid() if parent is None else parent, identity)
-    return subprocess.run(argv, preexec_fn=before, capture_output=True, text=True, timeout=20, check=False, cwd="/")
+    return subprocess.run(argv, preexec_fn=before, capture_output=True, text=True, timeout=60, check=False, cwd="/")
 
 
 @as_root
