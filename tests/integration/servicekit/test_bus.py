@@ -254,8 +254,9 @@ async def test_a_server_that_returns_is_used_again(bus: Bus, nats_server: NatsSe
         await bus.call(Greet(), StringValue())
     assert bus.connected_seconds() == 0
 
+    away = time.monotonic()
     nats_server.start()
 
-    await eventually(lambda: bool(reconnects), within=10)
+    await eventually(lambda: bool(reconnects))
     assert (await bus.call(Greet(), StringValue(value="again"))).value == "again"
-    assert bus.connected_seconds() < 10
+    assert bus.connected_seconds() <= time.monotonic() - away

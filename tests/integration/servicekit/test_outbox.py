@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from nats.errors import Error as NatsError
 
 from devstack.nats import NatsServer
 from servicekit.bus import Bus
+from servicekit.errors import Unavailable
 from servicekit.migrate import migrate
 from servicekit.outbox import OutboxEvent, OutboxRelay, add
 from servicekit.postgres import connect_pool
@@ -110,9 +112,9 @@ async def test_an_emptied_stream_is_filled_again(
         nats_server.wipe()
         await eventually(lambda: not bus.connected)
         nats_server.start()
-        await eventually(lambda: bus.connected, within=10)
+        await eventually(lambda: bus.connected)
         await write(pool, "c")
-        await eventually(lambda: _holds(bus, ["a", "b", "c"]), within=20)
+        await eventually(lambda: _holds(bus, ["a", "b", "c"]))
 
 
 async def test_every_term_of_leadership_listens_to_the_same_bus_once(
@@ -142,12 +144,15 @@ async def test_events_wait_while_the_bus_is_away(
         await eventually(lambda: not bus.connected)
         await write(pool, "b")
         nats_server.start()
-        await eventually(lambda: _published(pool, 2), within=20)
+        await eventually(lambda: _published(pool, 2))
     assert await in_stream(bus) == ["a", "b"]
 
 
 async def _holds(bus: Bus, names: list[str]) -> bool:
-    assert await in_stream(bus) == names
+    try:
+        assert await in_stream(bus) == names
+    except (Unavailable, NatsError, TimeoutError):  # the bus is not quite back
+        return False
     return True
 
 

@@ -33,7 +33,7 @@ async def test_a_pool_closes_although_a_connection_is_still_lent(
     pool = await connect_pool(postgres.url_for("agent-state"), service="test")
     lent = await pool.acquire()
 
-    await asyncio.wait_for(close_pool(pool), 5)
+    await asyncio.wait_for(close_pool(pool), 30)
 
     with pytest.raises(asyncpg.InterfaceError):
         await lent.fetchval("SELECT 1")

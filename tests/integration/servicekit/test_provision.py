@@ -50,7 +50,7 @@ async def test_address_and_password_may_lie_in_files(postgres: Database, tmp_pat
     command = (sys.executable, "-m", "servicekit.provision", "--service", "agent-state")
     try:
         process = await asyncio.create_subprocess_exec(*command, env=environment)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
 
         connection = await asyncpg.connect(postgres.server.url(postgres.name, "agent_state", "from a file"))

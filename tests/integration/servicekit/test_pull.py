@@ -35,13 +35,13 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 async def say(bus: Bus, *words: str, subject: str = "words.a") -> None:
     """Store words, one message each."""
     for word in words:
-        await bus.js.publish(subject, word.encode())
+        await bus.js.publish(subject, word.encode(), timeout=30)
 
 
 async def read(reader: StreamReader, count: int) -> list[Pulled]:
     """Read until so many messages have come."""
     found: list[Pulled] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found += await reader.next_batch()
     return found
@@ -78,7 +78,7 @@ async def test_a_message_that_comes_later_is_handed_over_at_once(bus: Bus) -> No
     async with StreamReader(bus, Spec.name, "words.a", after=0, batch=10) as reader:
         reading = asyncio.ensure_future(reader.next_batch())
         await say(bus, "late")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             found = await reading
 
     assert [item.payload for item in found] == [b"late"]
@@ -104,7 +104,7 @@ async def test_a_vanished_consumer_ends_the_reader(bus: Bus) -> None:
         await bus.js.delete_consumer(Spec.name, consumers[0].name)
 
         with pytest.raises(Unavailable):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await reading
 
 
@@ -117,7 +117,7 @@ async def test_a_reconnect_ends_the_reader(bus: Bus, nats_server: NatsServer) ->
         nats_server.start()
 
         with pytest.raises(Unavailable):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await reading
 
 

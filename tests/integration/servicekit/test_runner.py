@@ -84,7 +84,7 @@ async def start(program: Path, *arguments: str, **environment: str) -> asyncio.s
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    assert (await asyncio.wait_for(process.stdout.readline(), 30)) == b"working\n"
+    assert (await asyncio.wait_for(process.stdout.readline(), 60)) == b"working\n"
     return process
 
 
@@ -93,7 +93,7 @@ async def test_a_signal_drains_then_closes(program: Path, number: signal.Signals
     """Told to stop, a service drains, closes its parts in reverse and ends with 0."""
     process = await start(program, "--no-tables")
     process.send_signal(number)
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert out.decode().split() == ["drained", "closed"]
     assert process.returncode == 0
 
@@ -105,7 +105,8 @@ async def test_a_service_migrates_before_it_serves(program: Path, postgres: Data
     assert only.stdout == "applied 1 migrations\n"
     process = await start(program, TOY_POSTGRES_URL=url)
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
 
 
 def test_failing_work_ends_the_service(program: Path) -> None:
