@@ -45,7 +45,8 @@ async def test_tries_are_listed_newest_first(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection:
         await attempt_store.move(connection, TENANT, {ids[0]: ("failed", "no")})
         await attempt_store.move(connection, TENANT, {})
-    seen, cursor = [], ""
+    seen: list[attempt_store.Attempt] = []
+    cursor = ""
     while True:
         page = page_of(page_pb2.PageRequest(limit=3, cursor=cursor))
         rows, total = await attempt_store.list_rows(pool, TENANT, page)

@@ -95,7 +95,7 @@ async def test_last_word_of_a_deleted_agent_does_not_bring_it_back(ground: Groun
 
     async with ground.pool.acquire() as connection:
         await forget_deleted(connection, [other, older])
-        assert await ground.target(agent.uid)
+        assert (await ground.target(agent.uid)).connected
         await forget_deleted(connection, [event, event])
     await ground.hear(agent.disconnected())
 

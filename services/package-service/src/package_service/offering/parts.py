@@ -98,7 +98,7 @@ class Offering:
         """Begin to hear, decide and speak."""
         if not self._public_url:
             log.error("packages_not_offered", reason="PACKAGE_SERVICE_PUBLIC_URL is not set")
-        room.health.register("offers", self._ping, critical=False)
+        room.health.register("offers", self.ping, critical=False)
         facts = PartitionConsumer(
             self._bus,
             self._pool,
@@ -134,6 +134,7 @@ class Offering:
         _ = room.spawn(self.worker.run(), "offer worker")
         _ = room.spawn(Leader(self._settings.postgres_url.get_secret_value(), "level").run(level.run), "level")
 
-    async def _ping(self) -> None:
+    async def ping(self) -> None:
+        """Say whether packages can be offered; raises Unavailable when not."""
         if not self._public_url:
             raise Unavailable("PACKAGE_SERVICE_PUBLIC_URL is not set: nothing is offered to agents")

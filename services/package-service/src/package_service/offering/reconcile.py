@@ -192,14 +192,16 @@ def on_statuses(
             name: moved(item, State.FAILED, now, error=error) if item.state in UNDER_WAY else item
             for name, item in packages.items()
         }
-    quarantined = any(item.failed_hashes != target.packages[name].failed_hashes for name, item in packages.items())
+    failed_anew = any(item.failed_hashes != target.packages[name].failed_hashes for name, item in packages.items())
+    # What stands in for what failed, and whether a list must wait, depends on what the agent has.
+    counts = bool(target.held) or any(item.is_quarantined for item in packages.values())
     return replace(
         target,
         packages=packages,
         reported_hash=all_hash,
         reported_error=error,
         reported=dict(has),
-        dirty=target.dirty or quarantined or bool(target.held and has != target.reported),
+        dirty=target.dirty or failed_anew or (counts and has != target.reported),
     )
 
 
