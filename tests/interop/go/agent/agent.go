@@ -40,6 +40,7 @@ type agent struct {
 	capabilities protobufs.AgentCapabilities
 	custom       []string
 	refuse       string
+	shelf        *shelf
 	started      uint64
 
 	mutex     sync.Mutex
@@ -86,6 +87,9 @@ func newAgent(name string, labels map[string]string, refuse string, also []strin
 			it.capabilities |= settingsCapabilities
 		case "telemetry":
 			it.capabilities |= telemetryCapabilities
+		case "packages":
+			it.capabilities |= packageCapabilities
+			it.shelf = newShelf(refuse)
 		case "custom":
 			it.custom = append(it.custom, rest)
 		case "":
@@ -122,6 +126,9 @@ func (it *agent) onMessage(ctx context.Context, message *types.MessageData) {
 	}
 	if message.CustomMessage != nil {
 		it.onCustomMessage(message.CustomMessage)
+	}
+	if message.PackagesAvailable != nil {
+		it.onPackages(ctx, message)
 	}
 	if message.RemoteConfig != nil {
 		it.onConfig(ctx, message.RemoteConfig)

@@ -66,7 +66,9 @@ func (it *agent) connect(to connection) {
 	}
 	must(made.SetAgentDescription(it.description))
 	must(made.SetHealth(it.health(true, "")))
-	must(made.SetCapabilities(&it.capabilities))
+	if it.shelf == nil {
+		must(made.SetCapabilities(&it.capabilities))
+	}
 	if len(it.custom) > 0 {
 		must(made.SetCustomCapabilities(&protobufs.CustomCapabilities{Capabilities: it.custom}))
 	}
@@ -78,6 +80,10 @@ func (it *agent) connect(to connection) {
 		HeartbeatInterval: &to.interval, RemoteConfigStatus: it.status, LastConnectionSettingsStatus: it.settings,
 	}
 	it.mutex.Unlock()
+	if it.shelf != nil {
+		// Before Start the library takes no capabilities for packages but with these settings.
+		settings.PackagesStateProvider, settings.Capabilities = it.shelf, it.capabilities
+	}
 	settings.Callbacks = types.Callbacks{
 		OnConnect: func(context.Context) {
 			say("connected", fields{"transport": transport})

@@ -22,7 +22,7 @@ func main() {
 	interval := flag.Duration("interval", time.Second, "between heartbeats or polls")
 	refuse := flag.String("refuse", "", "a configuration with this text in it is reported as failed")
 	ca := flag.String("ca", "", "file of certificates to trust, PEM, for wss: and https:")
-	also := flag.String("also", "", "capabilities beyond the usual: restart, settings, telemetry, custom:NAME")
+	also := flag.String("also", "", "capabilities beyond the usual: restart, settings, telemetry, packages, custom:NAME")
 	flag.Parse()
 
 	it := newAgent(*name, attributes(*labels), *refuse, strings.Split(*also, ","))
