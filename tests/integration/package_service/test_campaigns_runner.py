@@ -63,7 +63,7 @@ class Scene:
 
     async def members(self, campaign: Campaign) -> dict[bytes, Member]:
         """Read its agents."""
-        async with self.pool.acquire() as connection:
+        async with self.pool.acquire() as connection, connection.transaction():
             return await agent_store.everybody(connection, campaign)
 
     async def count(self, campaign: Campaign) -> dict[str, int]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from servicekit.paging import Page
     from servicekit.postgres import Connection
 
+SLICE = 1000
+"""Rows read at once."""
+
 MAX_FAILURES = 100
 MAX_NAMED = 1000
 
@@ -61,9 +64,12 @@ class Failure:
 
 
 async def everybody(connection: Connection, campaign: Campaign) -> dict[bytes, Member]:
-    """Return every agent of a campaign, by uid."""
-    rows = await connection.fetch(_ALL, campaign.tenant_id, campaign.campaign_id)
-    return {row["instance_uid"]: _member(row) for row in rows}
+    """Return every agent of a campaign, by uid; inside a transaction, in slices, so that others get their turn."""
+    found: dict[bytes, Member] = {}
+    cursor = await connection.cursor(_ALL, campaign.tenant_id, campaign.campaign_id)
+    while rows := await cursor.fetch(SLICE):
+        found.update((row["instance_uid"], _member(row)) for row in rows)
+    return found
 
 
 async def save(connection: Connection, campaign: Campaign, members: Sequence[Member]) -> None:

@@ -7,6 +7,7 @@ a look that breaks off has done nothing, and two leaders at once do nothing twic
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from package_service.campaigns.campaign import Campaign
     from package_service.campaigns.offers import Assigned, Offers
+    from package_service.offering.progress import Progress
     from rollout import Member, Step
     from servicekit.clock import Clock
     from servicekit.postgres import Connection
@@ -128,9 +130,17 @@ class Runner:
     ) -> Step:
         keys = (campaign.tenant_id, campaign.assignment_id)
         population = await self._offers.population(connection, *keys)
-        progress = await self._offers.progress(connection, *keys, [uid for uid, _ in population])
-        shown = sights(campaign, population, progress)
-        return step(campaign.plan, rollout, members, shown, now=now, seed=campaign.campaign_id.bytes)
+        progress: dict[bytes, Progress] = {}
+        for start in range(0, len(population), agent_store.SLICE):
+            uids = [uid for uid, _ in population[start : start + agent_store.SLICE]]
+            progress |= await self._offers.progress(connection, *keys, uids)
+
+        def reckon() -> Step:
+            shown = sights(campaign, population, progress)
+            return step(campaign.plan, rollout, members, shown, now=now, seed=campaign.campaign_id.bytes)
+
+        # A second for a fleet of tens of thousands: in a thread, the service answers meanwhile.
+        return await asyncio.to_thread(reckon)
 
     async def _carry_out(self, connection: Connection, campaign: Campaign, found: Step) -> None:
         keys = (campaign.tenant_id, campaign.assignment_id)
