@@ -40,7 +40,7 @@ def test_unavailable_tells_when_to_come_back() -> None:
 
 
 def test_capabilities_are_defined_bits_and_accept_status() -> None:
-    """Only the seven defined bits, AcceptsStatus among them; certificates are offered while there is an authority."""
+    """Only the seven defined bits, status and packages among them; certificates while there is an authority."""
     greeting = answers.Greeting()
     told = answer(greeting.part).capabilities
     greeting.certify(certificates=True)
@@ -48,6 +48,8 @@ def test_capabilities_are_defined_bits_and_accept_status() -> None:
 
     assert told & ~0x7F == 0
     assert told & opamp.ServerCapabilities_AcceptsStatus
+    assert told & opamp.ServerCapabilities_OffersPackages
+    assert told & opamp.ServerCapabilities_AcceptsPackagesStatus
     assert with_authority == told | opamp.ServerCapabilities_AcceptsConnectionSettingsRequest
 
 

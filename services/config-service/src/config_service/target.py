@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from config_service.attempt import OPEN, AttemptStatus, Cause, moved
 from config_service.selector import Reason
 from opamp.v1 import opamp_pb2
+from servicekit import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 ACCEPTS_REMOTE_CONFIG = int(opamp_pb2.AgentCapabilities_AcceptsRemoteConfig)
 REPORTS_REMOTE_CONFIG = int(opamp_pb2.AgentCapabilities_ReportsRemoteConfig)
 REPORTS_EFFECTIVE_CONFIG = int(opamp_pb2.AgentCapabilities_ReportsEffectiveConfig)
+
+replace = records.replace
 
 Fence = tuple[int, int]
 """(epoch, sequence) of the newest fact of one kind that was taken."""
@@ -254,28 +257,6 @@ class Target:
         if self.attempt is not None and self.attempt.error:
             return self.attempt.error
         return "this content failed on this agent before; push it or clear the failure to try again"
-
-
-V = TypeVar("V", Attempt, Target)
-
-
-def replace(value: V, **changes: Any) -> V:
-    """
-    Return the value with these fields changed: what dataclasses.replace does, twenty times as fast.
-
-    A change of configuration moves every agent it concerns through a handful of these.
-
-    Raises:
-        TypeError: There is no such field.
-    """
-    known = vars(value)
-    members = known | changes
-    if len(members) != len(known):
-        message = f"no such field: {', '.join(changes.keys() - known.keys())}"
-        raise TypeError(message)
-    made = object.__new__(type(value))
-    object.__setattr__(made, "__dict__", members)
-    return made
 
 
 def remembered(failed: tuple[bytes, ...], config_hash: bytes) -> tuple[bytes, ...]:

@@ -47,7 +47,7 @@ class Wish(NamedTuple):
     """How many versions before the newest; counts when `exact` is empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What a person may write of an assignment."""
 

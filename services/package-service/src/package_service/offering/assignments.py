@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from package_service.errors import (
@@ -13,6 +12,7 @@ from package_service.errors import (
 )
 from package_service.offering import assignment_store, matcher, reconcile, target_store
 from package_service.offering.assignment import Assignment, Terms, check
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ Every change of an agent goes through settle(), whoever caused it: facts, edits,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from package_service import metrics
@@ -16,6 +16,7 @@ from package_service.offering.offers import EVERY_GATEWAY, FULL_STATE, PACKAGES,
 from package_service.offering.reconcile import Action, Policy, plan
 from package_service.offering.resolve import NO_WISHES, Findings, resolved
 from package_service.offering.standing import GIVEN_UP, State
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

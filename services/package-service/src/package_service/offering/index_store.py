@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from package_service.offering import packages
 from package_service.offering.assignment import Rule, wish_of
 from package_service.offering.packages import Entry
 from package_service.offering.resolve import AgentWishes, Index, Item
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

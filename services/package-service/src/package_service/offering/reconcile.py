@@ -9,7 +9,7 @@ of an old connection may arrive after the first of the next, and an agent need n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from package_service.offering import standing as standings
 from package_service.offering.machine import machine_of
 from package_service.offering.standing import BUSY, UNDER_WAY, Said, Standing, State, moved
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ that its other packages go on.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from package_service.offering import packages
@@ -23,6 +23,7 @@ from package_service.offering.reconcile import desire
 from package_service.offering.standing import UNDER_WAY, Standing, State
 from package_service.package import Arch
 from package_service.versions import is_prerelease, newest_first
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ GONE = "what the agent has cannot be offered any more"
 FAILED_BEFORE = "this content failed on this agent before; ask for another try"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One active file."""
 

@@ -10,11 +10,12 @@ rolled back is remembered by its hash and not offered again until somebody asks,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from opamp.v1 import opamp_pb2 as opamp
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +67,7 @@ class Said(NamedTuple):
     percent: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """One row of agent_package."""
 

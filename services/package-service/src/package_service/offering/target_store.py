@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from package_service.offering import attempt_store
@@ -10,6 +9,7 @@ from package_service.offering.machine import Machine
 from package_service.offering.standing import NEW, SUPERSEDED, Standing, State
 from package_service.offering.target import Target
 from servicekit import bulk
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,37 +62,37 @@ SELECT tenant_id, instance_uid, epoch, gateway_id FROM package_target
 WHERE connected AND NOT fences ? 'description' ORDER BY tenant_id, instance_uid LIMIT $1
 """
 
-_TARGET: dict[str, tuple[str, Callable[[Target], object]]] = {
-    "tenant_id": ("text", lambda target: target.tenant_id),
-    "instance_uid": ("bytea", lambda target: target.uid),
-    "epoch": ("bigint", lambda target: target.epoch),
-    "gateway_id": ("text", lambda target: target.gateway_id),
-    "connected": ("boolean", lambda target: target.connected),
-    "capabilities": ("bigint", lambda target: _signed(target.capabilities)),
-    "labels": ("jsonb", lambda target: dict(target.labels)),
-    "stamped_labels": ("jsonb", lambda target: dict(target.stamped_labels)),
-    "withheld": ("boolean", lambda target: target.withheld),
-    "fences": ("jsonb", lambda target: target.fences),
-    "platform": ("text", lambda target: target.machine.platform),
-    "arch": ("text", lambda target: target.machine.arch),
-    "healthy": ("boolean", lambda target: target.healthy),
-    "desired_hash": ("bytea", lambda target: target.desired_hash),
-    "held": ("text", lambda target: target.held),
-    "offered_hash": ("bytea", lambda target: target.offered_hash),
-    "content_hash": ("bytea", lambda target: target.content_hash),
-    "offer_count": ("integer", lambda target: target.offer_count),
-    "retry_at": ("timestamptz", lambda target: target.retry_at),
-    "delivered_epoch": ("bigint", lambda target: target.delivered_epoch),
-    "waiting_since": ("timestamptz", lambda target: target.waiting_since),
-    "probed": ("boolean", lambda target: target.probed),
-    "timeouts": ("integer", lambda target: target.timeouts),
-    "reported_hash": ("bytea", lambda target: target.reported_hash),
-    "reported_error": ("text", lambda target: target.reported_error),
-    "reported": ("jsonb", lambda target: target.reported),
-    "dirty": ("boolean", lambda target: target.dirty),
-    "due_at": ("timestamptz", lambda target: target.due_at),
+_TARGET: dict[str, tuple[str, str, Callable[[Target], object]]] = {
+    "tenant_id": ("text", "tenant_id", lambda target: target.tenant_id),
+    "instance_uid": ("bytea", "uid", lambda target: target.uid),
+    "epoch": ("bigint", "epoch", lambda target: target.epoch),
+    "gateway_id": ("text", "gateway_id", lambda target: target.gateway_id),
+    "connected": ("boolean", "connected", lambda target: target.connected),
+    "capabilities": ("bigint", "capabilities", lambda target: _signed(target.capabilities)),
+    "labels": ("jsonb", "labels", lambda target: dict(target.labels)),
+    "stamped_labels": ("jsonb", "stamped_labels", lambda target: dict(target.stamped_labels)),
+    "withheld": ("boolean", "withheld", lambda target: target.withheld),
+    "fences": ("jsonb", "fences", lambda target: target.fences),
+    "platform": ("text", "machine", lambda target: target.machine.platform),
+    "arch": ("text", "machine", lambda target: target.machine.arch),
+    "healthy": ("boolean", "healthy", lambda target: target.healthy),
+    "desired_hash": ("bytea", "desired_hash", lambda target: target.desired_hash),
+    "held": ("text", "held", lambda target: target.held),
+    "offered_hash": ("bytea", "offered_hash", lambda target: target.offered_hash),
+    "content_hash": ("bytea", "content_hash", lambda target: target.content_hash),
+    "offer_count": ("integer", "offer_count", lambda target: target.offer_count),
+    "retry_at": ("timestamptz", "retry_at", lambda target: target.retry_at),
+    "delivered_epoch": ("bigint", "delivered_epoch", lambda target: target.delivered_epoch),
+    "waiting_since": ("timestamptz", "waiting_since", lambda target: target.waiting_since),
+    "probed": ("boolean", "probed", lambda target: target.probed),
+    "timeouts": ("integer", "timeouts", lambda target: target.timeouts),
+    "reported_hash": ("bytea", "reported_hash", lambda target: target.reported_hash),
+    "reported_error": ("text", "reported_error", lambda target: target.reported_error),
+    "reported": ("jsonb", "reported", lambda target: target.reported),
+    "dirty": ("boolean", "dirty", lambda target: target.dirty),
+    "due_at": ("timestamptz", "due_at", lambda target: target.due_at),
 }
-"""Column to its type and its value."""
+"""Column to its type, the field it is made of, and its value."""
 
 _STANDING: dict[str, tuple[str, Callable[[Standing], object]]] = {
     "package": ("text", lambda item: item.package),
@@ -112,6 +112,8 @@ _STANDING: dict[str, tuple[str, Callable[[Standing], object]]] = {
 }
 
 _KEY = ("tenant_id", "instance_uid")
+_READ = {name: (kind, read) for name, (kind, _, read) in _TARGET.items()}
+_FIELDS = frozenset(field for _, field, _ in _TARGET.values()) - {"tenant_id", "uid"}
 _ADD = """
 INSERT INTO {table} ({names}) SELECT {values} FROM {rows} AS n
 ON CONFLICT ({key}) DO UPDATE SET {assignments}
@@ -265,12 +267,13 @@ async def _save_attempts(
 async def _save_targets(connection: Connection, before: Mapping[bytes, Target], after: Sequence[Target]) -> None:
     new = [target for target in after if target.uid not in before]
     if new:
-        table = _rows(new, _TARGET)
+        table = _rows(new, _READ)
         await connection.execute(_insertion("package_target", _KEY, _TARGET, table), *table.arguments)
     changed = [target for target in after if target.uid in before]
-    names = [name for name in _TARGET if any(_differs(before[target.uid], target, name) for target in changed)]
+    fields = _changed_fields(before, changed)
+    names = [name for name, (_, field, _) in _TARGET.items() if field in fields]
     if names:
-        columns = {name: _TARGET[name] for name in (*_KEY, *names)}
+        columns = {name: _READ[name] for name in (*_KEY, *names)}
         table = _rows(changed, columns)
         assignments = ", ".join(f"{name} = n.{name}" for name in names)
         await connection.execute(_UPDATE.format(assignments=assignments, rows=table.sql), *table.arguments)
@@ -289,7 +292,7 @@ async def _save_standings(
         await connection.execute(_REMOVE, tenant_id, [uid for uid, _ in removed], [name for _, name in removed])
     if written:
         columns: dict[str, tuple[str, Callable[[tuple[Target, Standing]], object]]] = {
-            **{name: (kind, _of_target(read)) for name, (kind, read) in _TARGET.items() if name in _KEY},
+            **{name: (kind, _of_target(read)) for name, (kind, read) in _READ.items() if name in _KEY},
             **{name: (kind, _of_standing(read)) for name, (kind, read) in _STANDING.items()},
         }
         table = _rows(written, columns)
@@ -304,9 +307,17 @@ def _of_standing(read: Callable[[Standing], object]) -> Callable[[tuple[Target, 
     return lambda pair: read(pair[1])
 
 
-def _differs(old: Target, new: Target, name: str) -> bool:
-    read = _TARGET[name][1]
-    return read(old) != read(new)
+def _changed_fields(before: Mapping[bytes, Target], changed: Sequence[Target]) -> set[str]:
+    """Name the fields in which any of these agents is another than before: only they are written."""
+    found: set[str] = set()
+    rest = set(_FIELDS)
+    for target in changed:
+        old, new = vars(before[target.uid]), vars(target)
+        different = [name for name in rest if old[name] is not new[name] and old[name] != new[name]]
+        if different:
+            found.update(different)
+            rest.difference_update(different)
+    return found
 
 
 def _rows(values: Sequence[V], columns: Mapping[str, tuple[str, Callable[[V], object]]]) -> bulk.Rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from fleet.api.v1 import package_offers_pb2 as api
 from package_service.errors import AssignmentNotFound
 from package_service.offering.assignment import Terms
 from package_service.offering.standing import GIVEN_UP
+from servicekit.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def edited(terms: Terms, draft: api.PackageAssignmentDraft) -> Terms:
         changes["groups"] = tuple(draft.groups.names)
     if draft.HasField("agents"):
         changes["agents"] = tuple(draft.agents.instance_uids)
-    return replace(terms, **changes)  # type: ignore[arg-type] # the fields of Terms
+    return replace(terms, **changes)
 
 
 def assignment_message(assignment: Assignment, states: Mapping[str, int]) -> api.PackageAssignment:
