@@ -14,6 +14,7 @@ import pytest
 from package_service.blob_store import MIN_PART_BYTES, Part, blob_key, upload_key
 from package_service.errors import BlobDamaged, StoreAway, UploadLost
 from package_service.s3 import S3BlobStore
+from world.eventually import wait_until
 from world.s3 import BUCKET, StoreAddress, address_of
 
 if TYPE_CHECKING:
@@ -155,6 +156,26 @@ async def test_objects_are_listed_by_prefix(store: S3BlobStore) -> None:
 
     assert sorted(item.key for item in listed) == sorted(blob_key(digest) for digest in digests)
     assert {item.size for item in listed} == {10}
+
+
+async def test_mark_tells_that_an_object_was_written(store: S3BlobStore) -> None:
+    """The same while nobody writes, another after other bytes of the same length, None without an object."""
+    key = blob_key(bytes(32))
+    await store.ping()
+    assert await store.mark(key) is None
+    await write(store, key, b"one")
+    before = await store.mark(key)
+    assert before is not None
+    assert await store.mark(key) == before
+
+    async def noticed() -> bool:
+        # rclone's clock of objects ticks in seconds.
+        await write(store, key, b"two")
+        return await store.mark(key) != before
+
+    await wait_until(noticed)
+    await store.delete(key)
+    assert await store.mark(key) is None
 
 
 async def test_missing_blob_is_damage(store: S3BlobStore) -> None:

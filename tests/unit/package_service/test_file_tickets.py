@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from package_service.errors import DownloadRefused, TicketsAway
 from package_service.file_tickets import SETTLED, FileTickets, TicketKey, is_ticket
+from servicekit.metrics import REGISTRY
 
 FILE = uuid.uuid4()
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -68,6 +70,27 @@ def test_ticket_opens_nothing_else() -> None:
             tickets.check(other, FILE, NOON)
     with pytest.raises(DownloadRefused):
         tickets.check(text, uuid.uuid4(), NOON)
+
+
+def test_each_refusal_is_counted_by_its_reason() -> None:
+    """Whoever watches sees guessing, and clocks that are wrong."""
+    tickets = FileTickets([OLD])
+    text = tickets.mint("default", FILE, NOON)
+
+    def count(outcome: str) -> float:
+        return REGISTRY.get_sample_value("package_service_file_tickets_total", {"outcome": outcome}) or 0.0
+
+    shown = (
+        ("accepted", text, FILE, NOON),
+        ("expired", text, FILE, NOON + timedelta(days=2)),
+        ("wrong", text, uuid.uuid4(), NOON),
+        ("unknown", "pft_nonsense", FILE, NOON),
+    )
+    for outcome, said, file_id, now in shown:
+        before = count(outcome)
+        with nullcontext() if outcome == "accepted" else pytest.raises(DownloadRefused):
+            tickets.check(said, file_id, now)
+        assert count(outcome) == before + 1
 
 
 @pytest.mark.parametrize("text", ["", "pft_", "pft_" + "a" * 5000, "pft_0000000a_x_default_" + "0" * 64, "pft_\x00"])
