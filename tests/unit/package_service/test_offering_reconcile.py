@@ -235,6 +235,16 @@ def test_want_of_progress_is_timed_out_connected_or_not() -> None:
     assert plan(with_state(idle, State.INSTALLED), at(9999))[0].due_at is None
 
 
+def test_list_that_holds_what_failed_is_not_sent_again() -> None:
+    """Not even after a reconnect, when the agent knows another list: only somebody who asks has it sent."""
+    failed = with_state(replace(AGENT, held="collector: gone"), State.FAILED, failed_hashes=(WANTED,))
+    assert failed.is_blocked
+    assert plan(failed, at(5))[1] is Action.NOTHING
+
+    again = reconcile.retry(failed, "collector", "eve", at(6))
+    assert plan(replace(again, dirty=False), at(6))[1] is Action.OFFER
+
+
 def test_retry_offers_the_same_list_again() -> None:
     """Also when the agent knows it: the agent asked nothing, a person did."""
     target = with_state(replace(delivered(), reported_hash=LIST), State.TIMED_OUT, error="late")

@@ -254,7 +254,7 @@ def plan(target: Target, now: datetime, policy: Policy = DEFAULT_POLICY) -> tupl
             target = replace(target, timeouts=0, waiting_since=None) if target.waiting_since else target
         elif target.delivered:
             target, action, due = _silent(target, now, policy)
-        elif target.timeouts >= policy.max_timeouts:
+        elif target.is_blocked or target.timeouts >= policy.max_timeouts:
             pass
         elif target.retry_at is not None and now < target.retry_at:
             due = target.retry_at

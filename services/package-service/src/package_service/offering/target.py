@@ -112,6 +112,11 @@ class Target:
         )
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether its list holds what failed on it: that is not sent again unless somebody asks."""
+        return any(item.is_quarantined and item.is_listed for item in self.packages.values())
+
+    @property
     def in_step(self) -> bool:
         """Whether the agent knows the list it should have, and nothing of it still waits to be told."""
         return self.reported_hash == self.desired_hash and not any(item.waits for item in self.packages.values())
