@@ -18,8 +18,8 @@ BODY = "receivers:\n  otlp: {}\n"
 
 @pytest.fixture
 async def two_gateways(platform: Platform) -> Platform:
-    """Give a platform with two gateways."""
-    await platform.start(gateways=2)
+    """Give a platform with two gateways, which leave a living agent time to show that it lives."""
+    await platform.start(gateways=2, settings={"OPAMP_GATEWAY_CLONE_SECONDS": "10"})
     return platform
 
 
@@ -54,7 +54,7 @@ async def test_slow_close_of_the_old_socket_does_not_hide_the_agent(
     wire.black_hole()
     new = two_gateways.websocket_agent(gateway=2, uid=old.uid)
     await new.connect()
-    await eventually(_gateway_of(two_gateways, old.id, first["gateway_id"]), within=20)
+    await eventually(_gateway_of(two_gateways, old.id, first["gateway_id"]))
     wire.restore()
     wire.cut()
     await new.ask(new.health_report())
@@ -95,7 +95,7 @@ async def test_agents_of_a_dead_gateway_go_offline_and_come_back(
 
     two_gateways.kill("opamp-gateway-2")
 
-    await eventually(_is(two_gateways, lost.id, "disconnected"), within=30)
+    await eventually(_is(two_gateways, lost.id, "disconnected"), within=60)
     assert await _is(two_gateways, kept.id, "connected")()
     back = two_gateways.websocket_agent(gateway=1, uid=lost.uid)
     await back.connect()
