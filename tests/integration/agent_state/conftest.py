@@ -109,7 +109,7 @@ class Running:
             groups.setdefault(subjects.partition_of(one.instance_uid), []).append(one)
         for partition, members in groups.items():
             payload = batch_of(gateway, members).SerializeToString()
-            await self.bus.js.publish(subjects.facts(partition), payload, stream=streams.FACTS.name)
+            await self.bus.js.publish(subjects.facts(partition), payload, timeout=30, stream=streams.FACTS.name)
 
 
 def batch_of(gateway: str, members: list[facts.Fact]) -> facts.FactBatch:
@@ -147,7 +147,7 @@ async def _until_served(bus: Bus) -> None:
     from fleet.api.v1 import agent_state_pb2 as api  # noqa: PLC0415 - only needed here
     from servicekit.errors import Unavailable  # noqa: PLC0415 - only needed here
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await bus.call(subjects.ALLOCATE_EPOCHS, api.AllocateEpochsRequest(gateway_id="t", count=1))

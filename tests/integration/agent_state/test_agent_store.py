@@ -53,5 +53,5 @@ async def test_writers_of_one_partition_wait_for_each_other(pool: asyncpg.Pool) 
                 await other.execute("SET LOCAL lock_timeout = '100ms'")
                 with pytest.raises(Exception, match="lock timeout"):
                     await store.begin(other, [("default", UID)])
-        async with asyncio.timeout(5), other.transaction():
+        async with asyncio.timeout(60), other.transaction():
             await store.begin(other, [("default", UID)])

@@ -28,14 +28,14 @@ async def test_facts_on_the_bus_become_agents_in_the_answer(
         reply = await service.bus.call(subjects.LIST_AGENTS, api.ListAgentsRequest(tenant_id="default"))
         return [agent.name for agent in reply.agents] == ["collector"] and reply.agents[0].status == "online"
 
-    await eventually(is_listed, within=10)
+    await eventually(is_listed)
     await service.say(disconnected(uid, 5, 3))
 
     async def is_offline() -> bool:
         reply = await service.bus.call(subjects.GET_AGENT, api.GetAgentRequest(tenant_id="default", instance_uid=uid))
         return reply.agent.status == "offline" and reply.agent.disconnect_reason == "connection closed"
 
-    await eventually(is_offline, within=10)
+    await eventually(is_offline)
 
 
 async def test_epochs_grow_and_are_handed_out_in_rows(service: Running) -> None:

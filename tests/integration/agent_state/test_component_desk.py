@@ -113,4 +113,4 @@ async def test_gateway_is_asked_and_the_list_is_shown(
         kinds = [offer.kind for offer in heard if UID in {target.instance_uid for target in offer.targets}]
         return facts.OFFER_KIND_REPORT_AVAILABLE_COMPONENTS in kinds
 
-    await eventually(is_asked, within=20)
+    await eventually(is_asked)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 AGENTS = 20
 QUICK: dict[str, object] = {
-    "gateway_lease_seconds": 1.0,
+    "gateway_lease_seconds": 3.0,
     "presence_beat_seconds": 0.2,
     "presence_flush_seconds": 0.1,
-    "silence_seconds": 2.0,
+    "silence_seconds": 4.0,
     "sweep_seconds": 0.3,
     "lease_check_seconds": 0.1,
     "adopt_seconds": 0.5,
@@ -36,7 +36,7 @@ QUICK: dict[str, object] = {
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    """Let everything happen in seconds."""
+    """Let everything happen in seconds, and yet no agent die of a machine that stalls for one."""
     return QUICK
 
 
@@ -67,7 +67,7 @@ async def summary(service: Running) -> dict[str, int]:
     """Count agents by status; nothing while the service cannot be asked."""
     try:
         reply = await service.bus.call(
-            subjects.GET_STATUS_SUMMARY, api.GetStatusSummaryRequest(tenant_id="default"), timeout_seconds=1
+            subjects.GET_STATUS_SUMMARY, api.GetStatusSummaryRequest(tenant_id="default"), timeout_seconds=5
         )
     except ServiceError:
         return {}
@@ -111,12 +111,12 @@ async def test_dead_gateway_is_noticed_and_its_return_too(
 
     async with beating(service):
         await start_fleet(service)
-        await eventually(all_online, within=10)
-    await eventually(all_offline, within=10)
+        await eventually(all_online)
+    await eventually(all_offline)
     assert await offline_events(service) == AGENTS
 
     async with beating(service):
-        await eventually(all_online, within=10)
+        await eventually(all_online)
         assert await offline_events(service) == AGENTS
 
 
@@ -130,15 +130,15 @@ async def test_restarted_bus_takes_nobody_offline(
 
     async with beating(service):
         await start_fleet(service)
-        await eventually(all_online, within=10)
+        await eventually(all_online)
 
         nats_server.kill()
-        await asyncio.sleep(4)  # longer than lease and silence; no event to wait for while nothing can be heard
+        await asyncio.sleep(8)  # longer than lease and silence; no event to wait for while nothing can be heard
         nats_server.start()
 
-        await eventually(all_online, within=20)
-        await asyncio.sleep(3)  # a wrong verdict would fall now
-        assert await all_online()
+        await eventually(all_online)
+        await asyncio.sleep(5)  # a wrong verdict would fall now
+        await eventually(all_online)
     assert await offline_events(service) == 0
 
 
@@ -151,4 +151,4 @@ async def test_emptied_stream_is_healed_from_presence(
         return await summary(service) == ALL_ONLINE
 
     async with beating(service):
-        await eventually(all_online, within=15)
+        await eventually(all_online)

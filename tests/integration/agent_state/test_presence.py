@@ -93,10 +93,11 @@ async def test_beat_moves_last_seen_and_renews_the_lease(pool: asyncpg.Pool, app
     await ear.hear((uid_of(1), 5), gateway="gw-2")
     await ear.hear(gateway="gw-3")
 
-    assert await row_of(
-        pool, "SELECT last_seen_at = now() OR last_seen_at > now() - interval '5 s', gateway_id FROM agent_presence"
-    ) == (True, "gw-2")
-    leases = await pool.fetch("SELECT gateway_id, expires_at > now() + interval '5 s' FROM gateway_lease ORDER BY 1")
+    assert await row_of(pool, "SELECT last_seen_at > now() - interval '60 s', gateway_id FROM agent_presence") == (
+        True,
+        "gw-2",
+    )
+    leases = await pool.fetch("SELECT gateway_id, expires_at > now() FROM gateway_lease ORDER BY 1")
     assert [tuple(row) for row in leases] == [("gw-2", True), ("gw-3", True)]
 
 
@@ -192,7 +193,7 @@ async def test_impossible_tenant_is_left_out_and_counted(pool: asyncpg.Pool, app
     await ear.listener.hear(BusMessage("s", Presence(gateway_id="gw-1", heard=groups).SerializeToString()))
     await ear.listener.flush()
 
-    assert await pool.fetchval("SELECT last_seen_at > now() - interval '5 s' FROM agent_presence")
+    assert await pool.fetchval("SELECT last_seen_at > now() - interval '60 s' FROM agent_presence")
     assert metrics.HEARD_REFUSED._value.get() == refused + 3
 
 
@@ -212,4 +213,4 @@ async def test_what_could_not_be_written_waits(
             await ear.hear((uid_of(1), 5))
     await ear.listener.flush()
 
-    assert await pool.fetchval("SELECT last_seen_at > now() - interval '5 s' FROM agent_presence")
+    assert await pool.fetchval("SELECT last_seen_at > now() - interval '60 s' FROM agent_presence")
