@@ -26,10 +26,13 @@ def test_defaults_stand_on_their_own() -> None:
         ("DOWNLOADS", "torrent"),
         ("PRESIGNED_SECONDS", "86400"),
         ("S3_BUCKET", "x"),
+        ("PUBLIC_URL", "files.example.org"),
+        ("LEVEL_INTERVAL_SECONDS", "61"),
+        ("INLINE_CONTENT_BYTES", "65537"),
     ],
 )
 def test_what_cannot_work_is_refused_at_start(variable: str, value: str) -> None:
-    """Parts smaller than S3 takes, files longer than it copies, addresses for a day."""
+    """Parts smaller than S3 takes, files longer than it copies, addresses for a day or without a scheme."""
     with pytest.raises(SettingsError, match=variable):
         read(PackageServiceSettings, {**GOOD, f"PACKAGE_SERVICE_{variable}": value})
 
