@@ -198,6 +198,7 @@ def test_manifests_that_lie_are_refused(opampctl: Run, api: RestDouble, desk: De
         "older": [desk.envelope()],
         "replaced": [desk.envelope(replace(desk.manifest, version=8, targets=()))],
         "expired": [desk.envelope(replace(desk.manifest, version=9, expires_at=NOW - timedelta(days=1)))],
+        "tenant": [desk.envelope(replace(desk.manifest, version=9, tenant_id="other"))],
         "channel": [desk.envelope(replace(desk.manifest, version=9, channel="beta"))],
         "malformed": [{}],
     }

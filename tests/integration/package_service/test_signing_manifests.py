@@ -52,7 +52,7 @@ async def registered(pool: asyncpg.Pool, *keys: Ed25519PrivateKey) -> None:
 
 def read(envelope: bytes, clock: FakeClock, channel: str = "stable") -> terms.Manifest:
     """Verify as a client does."""
-    return terms.check_manifest(envelope, TRUSTED, channel=channel, now=clock.now())[0]
+    return terms.check_manifest(envelope, TRUSTED, tenant_id=TENANT, channel=channel, now=clock.now())[0]
 
 
 async def test_platform_pins_every_file_of_a_channel(pool: asyncpg.Pool) -> None:

@@ -115,7 +115,9 @@ async def test_manifest_follows_by_itself(service: Running) -> None:
     found = await wait_until(published)
 
     keys = checks_of({terms.key_id_of(PUBLIC): PUBLIC})
-    manifest, _ = terms.check_manifest(found.envelope, keys, channel="stable", now=SystemClock().now())
+    manifest, _ = terms.check_manifest(
+        found.envelope, keys, tenant_id=TENANT, channel="stable", now=SystemClock().now()
+    )
     assert (manifest.version, manifest.targets[0].sha256) == (found.version, sha256(data).hex())
     publish = api.PublishPackageManifestRequest(tenant_id=TENANT, channel="stable", author="ann")
     assert not (await service.bus.call(subjects.PUBLISH_PACKAGE_MANIFEST, publish)).made

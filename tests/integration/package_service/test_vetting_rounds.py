@@ -237,6 +237,21 @@ async def test_runs_on_while_the_store_is_away(pool: asyncpg.Pool, store: S3Blob
         running.cancel()
 
 
+async def test_one_blob_the_store_does_not_give_stops_nobody(
+    pool: asyncpg.Pool, store: S3BlobStore, file: File, uploads: Uploads
+) -> None:
+    """Neither what is vetted already nor what is wanted newly."""
+    await vetting(pool, store).vet_wanted()
+    other, _ = await uploads.complete(await sent(uploads, program(), "2.0.0"))
+    await want(pool, other)
+
+    with pytest.raises(StoreAway):
+        await vetting(pool, Stubborn(store, blob_key(file.sha256))).look(everything=True)
+
+    assert await state(pool, file) == (True, False, "")
+    assert await state(pool, other) == (True, False, "")
+
+
 async def test_damage_healed_meanwhile_is_not_said(
     pool: asyncpg.Pool, store: S3BlobStore, file: File, s3_server: S3Server
 ) -> None:
@@ -384,6 +399,20 @@ class Away(Through):
         """Answer, or not."""
         self.asked += 1
         if not self.back:
+            raise StoreAway
+        return await self._store.mark(key)
+
+
+class Stubborn(Through):
+    """A store that does not tell about one object."""
+
+    def __init__(self, store: S3BlobStore, key: str) -> None:
+        super().__init__(store)
+        self._key = key
+
+    async def mark(self, key: str) -> str | None:
+        """Answer, but for that one."""
+        if key == self._key:
             raise StoreAway
         return await self._store.mark(key)
 

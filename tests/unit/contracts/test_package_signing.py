@@ -54,7 +54,7 @@ def signed(manifest: Manifest = MANIFEST, *keys: Ed25519PrivateKey) -> bytes:
 
 def checked(envelope: bytes, **more: Any) -> tuple[Manifest, Seen]:
     """Believe it or not."""
-    return terms.check_manifest(envelope, TRUSTED, **{"channel": "stable", "now": NOW, **more})
+    return terms.check_manifest(envelope, TRUSTED, **{"tenant_id": "default", "channel": "stable", "now": NOW, **more})
 
 
 def refused(envelope: bytes, **more: Any) -> str:
@@ -146,6 +146,11 @@ def test_expired_manifest_is_refused() -> None:
 def test_manifest_of_another_channel_is_refused() -> None:
     """A beta manifest never stands in for the stable one."""
     assert refused(signed(replace(MANIFEST, channel="beta"))) == "channel"
+
+
+def test_manifest_of_another_tenant_is_refused() -> None:
+    """The platform has one key for all of them."""
+    assert refused(signed(replace(MANIFEST, tenant_id="other"))) == "tenant"
 
 
 def test_threshold_counts_keys_not_signatures() -> None:

@@ -224,6 +224,7 @@ def verify_manifest(
     ] = None,
     *,
     public_key: PublicKeys = None,
+    tenant: Annotated[str, typer.Option(help="Whose manifest it must be.")] = "default",
     threshold: Annotated[int, typer.Option(min=1, help="So many of the keys must have signed.")] = 1,
     envelope: Annotated[
         Path | None, typer.Option("--file", exists=True, dir_okay=False, help="An envelope, instead of the server's.")
@@ -247,6 +248,7 @@ def verify_manifest(
         found, seen = terms.check_manifest(
             raw,
             signing.checks_of(_trusted(public_key)),
+            tenant_id=tenant,
             channel=channel,
             now=datetime.now(UTC),
             threshold=threshold,

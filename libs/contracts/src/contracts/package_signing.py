@@ -39,7 +39,7 @@ class ManifestRefusedError(ValueError):
     A manifest that must not be believed.
 
     Attributes:
-        reason: malformed, unsigned, channel, expired, older or replaced.
+        reason: malformed, unsigned, tenant, channel, expired, older or replaced.
     """
 
     def __init__(self, reason: str, sentence: str) -> None:
@@ -210,6 +210,7 @@ def check_manifest(
     envelope: bytes,
     trusted: Mapping[str, Verify],
     *,
+    tenant_id: str,
     channel: str,
     now: datetime,
     threshold: int = 1,
@@ -222,6 +223,8 @@ def check_manifest(
         envelope: The DSSE envelope.
 
         trusted: See open_envelope().
+
+        tenant_id: Whose: the platform signs for every tenant with one key.
 
         channel: The channel asked for: the manifest of another one is refused.
 
@@ -239,6 +242,8 @@ def check_manifest(
     """
     payload = open_envelope(envelope, trusted, threshold)
     manifest = read_payload(payload)
+    if manifest.tenant_id != tenant_id:
+        raise ManifestRefusedError("tenant", f"it is of tenant {manifest.tenant_id!r}, not {tenant_id!r}")
     if manifest.channel != channel:
         raise ManifestRefusedError("channel", f"it is of channel {manifest.channel!r}, not {channel!r}")
     if manifest.expires_at <= now:

@@ -155,6 +155,7 @@ class Manifests:
                 manifest, seen = terms.check_manifest(
                     envelope,
                     keys,
+                    tenant_id=tenant_id,
                     channel=channel,
                     now=self._clock.now(),
                     threshold=self._threshold,
@@ -230,8 +231,6 @@ class Manifests:
 
     @staticmethod
     async def _check_content(connection: Connection, tenant_id: str, manifest: Manifest) -> None:
-        if manifest.tenant_id != tenant_id:
-            raise _refused(f"it is of tenant {manifest.tenant_id!r}")
         published = set(_of_channel(manifest.channel, await manifest_store.targets(connection, tenant_id)))
         strange = [target for target in manifest.targets if target not in published]
         if strange:

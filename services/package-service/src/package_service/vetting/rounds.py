@@ -89,12 +89,8 @@ class Vetting:
         while True:
             try:
                 due = self._clock.monotonic() >= next_check
+                await self.look(everything=due)
                 if due:
-                    await self.check_marks()
-                await self.vet_wanted(refused_too=due)
-                await self.reread()
-                if due:
-                    await self._tell_figures()
                     next_check = self._clock.monotonic() + self._interval_seconds
                 self._failures = 0
             except ServiceError as error:
@@ -104,6 +100,28 @@ class Vetting:
                     raise
                 self._wait(str(error) or type(error).__name__)
             await self._clock.sleep(min(LOOK_SECONDS * 2**self._failures, MAX_BACKOFF_SECONDS))
+
+    async def look(self, *, everything: bool) -> None:
+        """
+        Look once at what is wanted and at what is due to be read again.
+
+        Args:
+            everything: Also at what may be offered and at what was refused.
+
+        Raises:
+            StoreAway: Something was left out; the rest was looked at nevertheless.
+        """
+        patience = Patience()
+        if everything:
+            with patience.taken():
+                await self.check_marks()
+        with patience.taken():
+            await self.vet_wanted(refused_too=everything)
+        with patience.taken():
+            await self.reread()
+        if everything:
+            await self._tell_figures()
+        patience.end()
 
     async def vet_wanted(self, *, refused_too: bool = False) -> None:
         """

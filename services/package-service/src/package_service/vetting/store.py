@@ -52,6 +52,7 @@ WHERE tenant_id = $1 AND file_id = ANY ($2) AND damaged_at IS NULL
 _REFUSE = """
 UPDATE package_file SET vetted_at = NULL, vetted_mark = $3, vet_refusal = $4
 WHERE tenant_id = $1 AND file_id = ANY ($2) AND damaged_at IS NULL
+  AND (vetted_at IS NOT NULL OR vetted_mark <> $3 OR vet_refusal <> $4)
 """
 _UNVET = """
 UPDATE package_file p SET vetted_at = NULL, vetted_mark = '', vet_refusal = $2
