@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import nats
 import pytest
 from depot import PLATFORMS, SECONDS, Depot
 
-from contracts import subjects
-from fleet.events.v1.package_pb2 import PackageEvent
 from opampctl.simulate import Failure, Fleet, FleetOptions, PackageOptions, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from nats.aio.msg import Msg
-
     from opampctl.simulate import SimulatedAgent
     from world.eventually import Eventually
     from world.platform import Platform
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-async def running(platform: Platform) -> Platform:
-    """Give a platform that looks often at what it offers."""
-    await platform.start(settings={"PACKAGE_SERVICE_VET_INTERVAL_SECONDS": "1"})
-    return platform
 
 
 @pytest.fixture
@@ -56,32 +40,6 @@ def has(agent: SimulatedAgent) -> dict[str, str]:
     """Tell which packages an agent has."""
     assert agent.packages is not None
     return agent.packages.versions
-
-
-def tamper(platform: Platform, checksum: str) -> None:
-    """Change a file in the object store as somebody who got in there would: same size, other bytes."""
-    server = platform.stack.s3
-    assert server is not None
-    objects: Path = server.folder / "objects"
-    (blob,) = [path for path in objects.rglob(checksum) if path.is_file()]
-    blob.write_bytes(b"\x7fELF" + b"!" * (blob.stat().st_size - 4))
-
-
-@asynccontextmanager
-async def damages(platform: Platform) -> AsyncIterator[list[PackageEvent]]:
-    """Listen for packages that were found damaged, as an alerting system would."""
-    heard: list[PackageEvent] = []
-
-    async def hear(message: Msg) -> None:
-        heard.append(PackageEvent.FromString(message.data))
-
-    client = await nats.connect(platform.run_json["nats_url"])
-    await client.subscribe(subjects.package_event("damaged", "default"), cb=hear)
-    await client.flush(timeout=10)
-    try:
-        yield heard
-    finally:
-        await client.close()
 
 
 @pytest.mark.parametrize("transport", [Transport.WEBSOCKET, Transport.HTTP])
@@ -177,56 +135,6 @@ async def test_failed_package_waits_until_it_is_asked_for(
         assert tries[0]["requested_by"] == running.run_json["admin_user"]
     for each in (assignment, other):
         await running.api.delete(f"/package-assignments/{each['id']}")
-
-
-async def test_tampered_file_is_never_offered(
-    running: Platform, eventually: Eventually, depot: Depot, place: str
-) -> None:
-    """It is found before anybody hears of it, marked, told as an event; everything else goes on."""
-    (package,) = await depot.publish(place, "1.0.0")
-    tamper(running, package["checksum"])
-    async with damages(running) as heard, Fleet(options_of(running, place)) as fleet:
-        (agent,) = fleet.agents
-        bad = await depot.assign(place, place, selector={"place": place})
-        await eventually(lambda: [each.file_id for each in heard] == [package["id"]], within=SECONDS)
-        await depot.publish(f"{place}-good", "1.0.0")
-        good = await depot.assign(f"{place}-good", f"{place}-good", selector={"place": place})
-        await depot.until(agent.uid_text, f"{place}-good", state="installed")
-
-        shown = await depot.until(agent.uid_text, place, state="pending", reported_version="")
-        assert "damaged" in shown["error_message"]
-        assert agent.packages is not None
-        assert place not in agent.packages.of
-        assert (await running.api.get(f"/packages/{package['id']}"))["damaged_at"] is not None
-        assert len(heard) == 1
-
-        again = await depot.publish(place, "1.0.0")
-        assert again[0]["id"] == package["id"]
-        await depot.until(agent.uid_text, place, state="installed", version="1.0.0")
-    for each in (bad, good):
-        await running.api.delete(f"/package-assignments/{each['id']}")
-
-
-async def test_file_tampered_with_later_is_taken_back(
-    running: Platform, eventually: Eventually, depot: Depot, place: str
-) -> None:
-    """Who has it keeps it; whoever comes after it was found is not offered it."""
-    (package,) = await depot.publish(place, "1.0.0")
-    assignment = await depot.assign(place, place, selector={"place": place})
-    async with damages(running) as heard, Fleet(options_of(running, place)) as first:
-        await depot.until(first.agents[0].uid_text, place, state="installed")
-
-        tamper(running, package["checksum"])
-        await eventually(lambda: [each.file_id for each in heard] == [package["id"]], within=SECONDS)
-
-        async with Fleet(options_of(running, place)) as second:
-            (late,) = second.agents
-            shown = await depot.until(late.uid_text, place, state="pending", reported_version="")
-            assert "damaged" in shown["error_message"]
-            assert late.packages is not None
-            assert late.packages.of == {}
-        assert has(first.agents[0]) == {place: "1.0.0"}
-    await running.api.delete(f"/package-assignments/{assignment['id']}")
 
 
 async def test_package_survives_restarts_of_either_side(
