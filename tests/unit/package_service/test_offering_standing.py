@@ -59,11 +59,14 @@ def told(before: Standing, said: Said | None, *, about: bool = True) -> Standing
         (State.INSTALLING, Said("1.0.0", OTHER, WANTED, INSTALLED), State.ROLLED_BACK),
         (State.INSTALLED, Said("1.0.0", OTHER, WANTED, INSTALLED), State.ROLLED_BACK),
         (State.OFFERED, Said("1.0.0", OTHER, WANTED, INSTALLED), State.OFFERED),
-        (State.PENDING, Said("1.0.0", OTHER, WANTED, FAILED, "old news"), State.PENDING),
+        (State.PENDING, Said("1.0.0", OTHER, WANTED, FAILED, "lost delivery"), State.FAILED),
+        (State.OFFERED, Said("1.0.0", OTHER, OTHER, FAILED, "the one before"), State.OFFERED),
+        (State.OFFERED, Said("1.0.0", OTHER, b"", FAILED, "no hash"), State.FAILED),
+        (State.INSTALLING, Said("1.0.0", OTHER, OTHER, FAILED, "never renewed"), State.FAILED),
     ],
 )
 def test_the_agents_word_is_taken(state: State, said: Said, wanted: State) -> None:
-    """Each step, and what contradicts an earlier one; a failure of what is to be offered again is old news."""
+    """Each step, and what contradicts an earlier one; what became of an older content is not taken for this one."""
     assert told(standing(state), said).state is wanted
 
 
@@ -142,6 +145,16 @@ def test_asked_for_again_it_begins_anew(state: State) -> None:
     assert (again.state, again.error, again.attempt_id, again.requested_by) == (State.PENDING, "", None, "eve")
     assert again.failed_hashes == (OTHER,)
     assert again.waits
+
+
+def test_failure_is_old_news_once_somebody_asked_again() -> None:
+    """Until it was delivered again; who asked without a name is somebody."""
+    again = standings.retried(standing(State.FAILED, failed_hashes=(WANTED,)), "", NOW)
+    failure = Said("1.0.0", OTHER, WANTED, FAILED, "no")
+
+    assert again.requested_by == standings.SOMEBODY
+    assert told(again, failure) is again
+    assert told(standings.delivered(again, NOW), failure).state is State.FAILED
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.DOWNLOADING, State.INSTALLED])

@@ -50,6 +50,9 @@ BUSY = frozenset({State.DOWNLOADING, State.INSTALLING})
 GIVEN_UP = frozenset({State.FAILED, State.ROLLED_BACK, State.TIMED_OUT})
 """Nothing more happens unless somebody asks, or the agent itself goes on."""
 
+SOMEBODY = "somebody"
+"""Who asked, when they did not say."""
+
 SUPERSEDED = "superseded"
 """How a try ends in the ledger when something else is wanted meanwhile."""
 
@@ -163,7 +166,7 @@ def reported(standing: Standing, said: Said | None, *, about: bool, now: datetim
         if standing.state is State.INSTALLED and about:
             return moved(standing, State.ROLLED_BACK, now, error="the agent does not have it any more")
         return standing
-    concerns = said.offered_hash == standing.package_hash or (about and standing.is_listed)
+    concerns = said.offered_hash == standing.package_hash or (about and _may_mean(standing, said))
     if _has(standing, said, concerns=concerns):
         return moved(standing, State.INSTALLED, now)
     if not concerns:
@@ -174,8 +177,8 @@ def reported(standing: Standing, said: Said | None, *, about: bool, now: datetim
             return moved(standing, State.DOWNLOADING, now, percent=min(max(said.percent, 0.0), 100.0))
         case opamp.PackageStatusEnum_Installing:
             return moved(standing, State.INSTALLING, now)
-        case opamp.PackageStatusEnum_InstallFailed if standing.state is not State.PENDING:
-            # Of one that is to be offered again this is old news.
+        case opamp.PackageStatusEnum_InstallFailed if not (standing.state is State.PENDING and standing.requested_by):
+            # Of one that somebody asked to be offered again this would be old news.
             return moved(standing, State.FAILED, now, error=said.error or "the agent gave no reason")
         case opamp.PackageStatusEnum_Installed if said.hash and (
             standing.state in BUSY or (standing.state is State.INSTALLED and about)
@@ -197,10 +200,20 @@ def retried(standing: Standing, author: str, now: datetime) -> Standing:
         percent=0.0,
         failed_hashes=failed,
         attempt_id=None,
-        requested_by=author,
+        requested_by=author or SOMEBODY,
         since=now,
         moved_at=now,
     )
+
+
+def _may_mean(standing: Standing, said: Said) -> bool:
+    """
+    Say whether what an agent says of the list it was sent is about what that list has of this package.
+
+    It may name another hash: some never renew it. But before it was seen to begin, that is what became of an older one.
+    """
+    begun = standing.state in BUSY or standing.state is State.INSTALLED
+    return standing.is_listed and (begun or not said.offered_hash)
 
 
 def _has(standing: Standing, said: Said, *, concerns: bool) -> bool:
