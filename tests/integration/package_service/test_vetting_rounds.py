@@ -192,6 +192,34 @@ async def test_missing_blob_is_no_damage_and_may_come_back(
     assert await said(pool) == []
 
 
+async def test_restored_blob_is_no_longer_damaged(
+    pool: asyncpg.Pool, store: S3BlobStore, file: File, s3_server: S3Server
+) -> None:
+    """An operator puts the right bytes back into the store; until then it is read once, not every time."""
+    blob = blob_of(s3_server, file)
+    right = blob.read_bytes()
+    blob.write_bytes(b"something else")
+    counting = Counting(store)
+    rounds = vetting(pool, counting)
+    for _ in range(3):
+        await rounds.look(everything=True)
+    assert await state(pool, file) == (False, True, "")
+    reads = counting.reads
+    await rounds.look(everything=True)
+    assert counting.reads == reads
+
+    blob.unlink()
+    await rounds.look(everything=True)
+    assert await state(pool, file) == (False, True, "")
+    await noted(pool)
+    blob.write_bytes(right)
+    await rounds.look(everything=True)
+
+    assert await state(pool, file) == (True, False, "")
+    assert "collector" in await noted(pool)
+    assert await said(pool) == ["damaged"]
+
+
 async def test_store_away_decides_nothing(
     pool: asyncpg.Pool, store: S3BlobStore, file: File, uploads: Uploads, s3_server: S3Server
 ) -> None:

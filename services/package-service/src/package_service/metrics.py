@@ -55,7 +55,7 @@ SIGNATURES = Counter(
 )
 VETTED = Counter(
     "package_service_vetted_total",
-    "What looking at stored files found: right, unsigned, damaged, missing, changed (written since), unsettled.",
+    "What looking at stored files found: right, unsigned, damaged, restored, missing, changed, unsettled.",
     ("outcome",),
     registry=REGISTRY,
 )

@@ -82,6 +82,7 @@ class Vetting:
         self._interval_seconds = interval_seconds
         self._rehash_seconds = rehash_seconds
         self._failures = 0
+        self._known_bad: dict[bytes, str] = {}
 
     async def run(self) -> None:
         """Vet for ever; a store or database that is away makes it late, ever more patiently."""
@@ -115,6 +116,8 @@ class Vetting:
         if everything:
             with patience.taken():
                 await self.check_marks()
+            with patience.taken():
+                await self.heal_restored()
         with patience.taken():
             await self.vet_wanted(refused_too=everything)
         with patience.taken():
@@ -156,6 +159,25 @@ class Vetting:
                 with patience.taken():
                     await self._check_mark(sha256, mark)
                 await asyncio.sleep(0)
+        patience.end()
+
+    async def heal_restored(self) -> None:
+        """
+        Look at what is known to be damaged and was written since: an operator may have restored it.
+
+        Raises:
+            StoreAway: The rest is looked at next time.
+        """
+        patience, after, bad = Patience(), b"", {}
+        while batch := await store.damaged(self._pool, after, BATCH):
+            for sha256, size in batch:
+                after = sha256
+                with patience.taken():
+                    mark = await self._blobs.mark(blob_key(sha256))
+                    if mark is not None and (mark == self._known_bad.get(sha256) or not await self._heal(sha256, size)):
+                        bad[sha256] = mark
+                await asyncio.sleep(0)
+        self._known_bad = bad
         patience.end()
 
     async def reread(self) -> None:
@@ -263,6 +285,21 @@ class Vetting:
         for file in hit:
             metrics.VETTED.labels("damaged").inc()
             log.error("package_damaged", name=file.name, version=file.version, sha256=sha256.hex())
+
+    async def _heal(self, sha256: bytes, size: int) -> bool:
+        """Let a content that is right again be wanted as any other; says whether it is."""
+        reading = await read(self._blobs, sha256, size)
+        if reading.finding is not Finding.RIGHT:
+            return False
+        async with self._pool.acquire() as connection, connection.transaction():
+            await file_store.lock_blob(connection, sha256)
+            if await self._blobs.mark(blob_key(sha256)) != reading.mark:
+                return False
+            await file_store.heal(connection, sha256)
+            await package_changes.note(connection, await store.names_of(connection, sha256))
+        metrics.VETTED.labels("restored").inc()
+        log.info("package_restored", sha256=sha256.hex())
+        return True
 
     async def _unvet(self, sha256: bytes, why: str, outcome: str) -> None:
         async with self._pool.acquire() as connection, connection.transaction():

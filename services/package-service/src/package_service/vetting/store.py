@@ -39,6 +39,11 @@ WHERE vetted_at IS NOT NULL AND sha256 > $1 GROUP BY sha256 ORDER BY sha256 LIMI
 _OLDEST = """
 SELECT sha256 FROM package_file WHERE vetted_at < now() - make_interval(secs => $1) ORDER BY vetted_at LIMIT 1
 """
+_DAMAGED = """
+SELECT sha256, min(size) AS size FROM package_file
+WHERE damaged_at IS NOT NULL AND sha256 > $1 GROUP BY sha256 ORDER BY sha256 LIMIT $2
+"""
+_NAMES = "SELECT DISTINCT tenant_id, name FROM package_file WHERE sha256 = $1"
 _CANDIDATES = """
 SELECT tenant_id, file_id, name, vetted_at IS NOT NULL AS vetted, vetted_mark AS mark FROM package_file
 WHERE sha256 = $1 AND damaged_at IS NULL AND (wanted_at IS NOT NULL OR vetted_at IS NOT NULL)
@@ -93,6 +98,16 @@ async def oldest(connection: Connection | asyncpg.Pool, older_seconds: float) ->
     """Name the content that was vetted longest ago, if that is more than so many seconds."""
     sha256: bytes | None = await connection.fetchval(_OLDEST, older_seconds)
     return sha256
+
+
+async def damaged(connection: Connection | asyncpg.Pool, after: bytes, limit: int) -> list[tuple[bytes, int]]:
+    """List contents known to be damaged, with their sizes, in order of their hashes, after this one."""
+    return [(row["sha256"], row["size"]) for row in await connection.fetch(_DAMAGED, after, limit)]
+
+
+async def names_of(connection: Connection, sha256: bytes) -> list[tuple[str, str]]:
+    """Tell tenant and package of every file with this content."""
+    return [(row["tenant_id"], row["name"]) for row in await connection.fetch(_NAMES, sha256)]
 
 
 async def candidates(connection: Connection | asyncpg.Pool, sha256: bytes) -> list[Candidate]:
