@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from opamp.v1 import opamp_pb2 as opamp
@@ -10,6 +12,9 @@ from opampctl.simulate.options import FleetOptions
 from opampctl.simulate.package_options import PackageOptions
 from opampctl.simulate.packages import DOWNLOADING, FAILED, INSTALLED, INSTALLING, PENDING, Packages
 from opampctl.simulate.statistics import Statistics
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def offer(all_hash: bytes, **versions: str) -> opamp.PackagesAvailable:
@@ -195,3 +200,23 @@ def test_agent_is_sick_until_it_has_another_version(*, again: bool) -> None:
 
     assert agent.healthy is again
     assert said(agent).health.last_error == ("" if again else "it crashed")
+
+
+def test_packages_are_found_again_by_the_next_process(tmp_path: Path) -> None:
+    """What was installed and what failed; the same list again makes no work but for what failed."""
+    remembering = {"packages": PackageOptions(), "uid_seed": "x", "state_folder": str(tmp_path)}
+    agent = make_agent(**remembering)
+    assert agent.packages is not None
+    agent.packages.take(offer(b"all", alpha="1.0.0", beta="1.0.0"))
+    agent.packages.installed("alpha")
+    agent.packages.failed("beta", "no room")
+    agent.keep()
+
+    reborn = make_agent(**remembering).packages
+
+    assert reborn is not None
+    assert reborn.report() == agent.packages.report()
+    assert reborn.take(offer(b"all", alpha="1.0.0", beta="1.0.0"))
+    assert reborn.due() == "beta"
+    reborn.take(offer(b"none"))
+    assert reborn.of == {}

@@ -319,7 +319,12 @@ class SimulatedAgent:
             self._effective = self._shared_configs[self.config_hash]
             self._pending |= EFFECTIVE_CONFIG
             self._statistics.configs_applied += 1
-        self._kept.store(self._config_report(), self._effective)
+        self.keep()
+
+    def keep(self) -> None:
+        """Remember over a restart of this process what the agent runs, if it is one that remembers."""
+        packages = self.packages.report() if self.packages is not None else None
+        self._kept.store(self._config_report(), self._effective, packages)
 
     def _takes(self, bit: int) -> bool:
         """Say whether the server takes it; C-083: once its bits are known, nothing is sent that it does not take."""
@@ -402,6 +407,8 @@ class SimulatedAgent:
         if status.status == opamp.RemoteConfigStatuses_APPLIED:
             self.applied_hash = self.config_hash
         self._effective = found.effective_config.SerializeToString()
+        if self.packages is not None:
+            self.packages.remember(found.package_statuses)
 
     def _config_report(self) -> opamp.RemoteConfigStatus:
         return opamp.RemoteConfigStatus(

@@ -83,6 +83,15 @@ class Packages:
         """What the agent has."""
         return {name: each.version for name, each in self.of.items() if each.version}
 
+    def remember(self, statuses: opamp.PackageStatuses) -> None:
+        """Take up where the report of an earlier process ended; what was under way then is to be begun anew."""
+        self.all_hash = statuses.server_provided_all_packages_hash
+        for name, told in statuses.packages.items():
+            one = self.of[name] = Package(told.agent_has_version, told.agent_has_hash, error=told.error_message)
+            if told.server_offered_hash:
+                one.offered = opamp.PackageAvailable(version=told.server_offered_version, hash=told.server_offered_hash)
+            one.status = INSTALLED if one.offered is None or one.hash == one.offered.hash else FAILED
+
     def take(self, offer: opamp.PackagesAvailable) -> bool:
         """
         Take an offer: the whole list of what the agent should have.

@@ -55,8 +55,10 @@ class Sync:
             except FetchError as error:
                 self._packages.failed(name, str(error))
                 self._stage.statistics.packages_failed += 1
+                self._agent.keep()
                 self._tell()
             else:
+                self._agent.keep()
                 self._stage.statistics.package.add(time.monotonic() - began)
 
     async def _one(self, name: str) -> None:
