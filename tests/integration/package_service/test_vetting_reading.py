@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,31 @@ async def test_right_bytes_are_right() -> None:
 
     assert await found(shelf) == Reading(Finding.RIGHT, "m")
     assert shelf.read == 1
+
+
+async def test_long_content_is_never_held() -> None:
+    """It goes by chunk by chunk."""
+    chunk, count = bytes(256 * 1024), 256
+
+    class Stream(Shelf):
+        @asynccontextmanager
+        async def get(self, _key: str) -> AsyncIterator[AsyncIterator[bytes]]:
+            async def chunks() -> AsyncIterator[bytes]:
+                for _ in range(count):
+                    yield bytes(bytearray(chunk))
+
+            yield chunks()
+
+    digest = sha256(chunk * count)
+    tracemalloc.start()
+    try:
+        reading = await read(Stream(b""), digest, len(chunk) * count)  # type: ignore[arg-type] # as much of a store as is asked
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert reading.finding is Finding.RIGHT
+    assert peak < 8 * len(chunk)
 
 
 @pytest.mark.parametrize("content", [DATA[:-1], DATA + b"x", b"X" + DATA[1:], b"", DATA * 1000])
