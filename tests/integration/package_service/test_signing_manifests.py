@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts import package_signing as terms
 from package_service.errors import InvalidPackage, KeyRevoked, ManifestNotFound, NoSigningKey, QuotaExceeded
+from package_service.platform_key import PlatformKey
 from package_service.signing import manifest_store
 from package_service.signing.manifests import Manifests
-from package_service.signing.platform_key import PlatformKey
 from package_service.signing.signatures import Signatures
 from package_service.signing.verification import checks_of
 from servicekit.clock import FakeClock

@@ -18,9 +18,9 @@ from package_service.errors import (
     QuotaExceeded,
     SignatureNotFound,
 )
+from package_service.platform_key import PlatformKey
 from package_service.signing import signatures as module
 from package_service.signing import store
-from package_service.signing.platform_key import PlatformKey
 from package_service.signing.signatures import MAX_SIGNATURES, Signatures
 from package_service.uploads import Uploads
 

@@ -26,6 +26,8 @@ def test_defaults_stand_on_their_own() -> None:
         ("DOWNLOADS", "torrent"),
         ("PRESIGNED_SECONDS", "86400"),
         ("S3_BUCKET", "x"),
+        ("SIGNING_KEY", "hunter2"),
+        ("MANIFEST_THRESHOLD", "0"),
         ("PUBLIC_URL", "files.example.org"),
         ("LEVEL_INTERVAL_SECONDS", "61"),
         ("INLINE_CONTENT_BYTES", "65537"),

@@ -22,10 +22,10 @@ from package_service.file_tickets import FileTickets
 from package_service.listener import Listener
 from package_service.offering.address import public_url_of
 from package_service.offering.parts import Offering
+from package_service.platform_key import platform_key_of
 from package_service.rpc import Questions
 from package_service.s3 import S3BlobStore
 from package_service.signing.manifests import Manifests
-from package_service.signing.platform_key import platform_key_of
 from package_service.signing.rpc import SigningQuestions
 from package_service.signing.signatures import Signatures
 from package_service.signing.store import chosen

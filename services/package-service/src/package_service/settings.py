@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from package_service.platform_key import platform_key_of
 from servicekit.settings import ServiceSettings
 
 MIB = 1024 * 1024
@@ -180,6 +181,12 @@ class PackageServiceSettings(ServiceSettings):
     campaign_interval_seconds: Annotated[
         float, Field(gt=0, le=60, description="How often living campaigns are looked at, at most.")
     ] = 2.0
+
+    @field_validator("signing_key")
+    @classmethod
+    def _signing_key_signs(cls, value: SecretStr) -> SecretStr:
+        platform_key_of(value.get_secret_value())
+        return value
 
     @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
     @classmethod

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from package_service.signing.platform_key import PlatformKey
+    from package_service.platform_key import PlatformKey
     from package_service.signing.signatures import Signatures
     from servicekit.clock import Clock
     from servicekit.postgres import Connection

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from package_service.file_store import File
+    from package_service.platform_key import PlatformKey
     from package_service.signing.key_store import Key
-    from package_service.signing.platform_key import PlatformKey
     from package_service.signing.store import Signature
     from servicekit.postgres import Connection
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contracts.package_signing import key_id_of
 
 
-class SigningKeyError(Exception):
+class SigningKeyError(ValueError):
     """The signing key cannot be used; says why, and nothing of the key."""
 
 
@@ -44,9 +44,9 @@ def platform_key_of(pem: str) -> PlatformKey | None:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # Without its cause: that may quote what was read.
-        message = "PACKAGE_SERVICE_SIGNING_KEY is no private key in PEM (PKCS #8, no password)"
+        message = "must be a private key in PEM (PKCS #8, no password)"
         raise SigningKeyError(message) from None
     if not isinstance(key, Ed25519PrivateKey):
-        message = "PACKAGE_SERVICE_SIGNING_KEY is a private key, but not Ed25519"
+        message = "must be an Ed25519 private key, and is another one"
         raise SigningKeyError(message)
     return PlatformKey(key)

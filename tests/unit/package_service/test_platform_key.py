@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.package_signing import key_id_of
-from package_service.signing.platform_key import SigningKeyError, platform_key_of
+from package_service.platform_key import SigningKeyError, platform_key_of
 from package_service.signing.verification import verifies
 
 PEM, PKCS8, PLAIN = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
