@@ -135,6 +135,50 @@ async def test_failures_halt_it_and_the_rest_goes_on_when_told(stage: Scene) -> 
     assert [event.WhichOneof("what") for event in await stage.said()][:3] == ["started", "halted", "resumed"]
 
 
+async def held_at_the_end(stage: Scene) -> Campaign:
+    """Run a campaign in which one agent falls ill, is put back, and is held there when it completes."""
+    draft = replace(DRAFT, plan=replace(PLAN, stages=(Stage(percent=100),), threshold=Threshold(count=1)))
+    campaign = await stage.begin(20, draft)
+    stage.ground.bad = {uid_of(3): "crashes"}
+    await stage.look(3)
+    assert (await stage.now(campaign)).rollout.state is State.HALTED
+    await stage.steer(campaign, "resume")
+    await stage.look(4)
+    assert (await stage.now(campaign)).rollout.state is State.COMPLETED
+    assert stage.ground.choices == {uid_of(3): "1.0.0"}
+    return campaign
+
+
+async def test_who_fell_ill_is_held_until_there_is_something_else(stage: Scene) -> None:
+    """The version that made it ill does not reach it by the end of the campaign; the next version does."""
+    await held_at_the_end(stage)
+    await stage.look(2)
+    assert stage.ground.choices == {uid_of(3): "1.0.0"}
+
+    stage.ground.assigned = Assigned("collector", "1.1.1")
+    await stage.look()
+
+    assert stage.ground.choices == {}
+    stage.ground.choices = {uid_of(3): "of somebody else"}
+    await stage.look()
+    assert stage.ground.choices == {uid_of(3): "of somebody else"}
+
+
+async def test_held_agents_are_let_go_with_their_campaign(stage: Scene) -> None:
+    """Whoever forgets the campaign, or starts another, lets them have what everybody has."""
+    campaign = await held_at_the_end(stage)
+    await stage.campaigns.delete(TENANT, campaign.campaign_id, expected_revision=0)
+    assert stage.ground.choices == {}
+
+    await add(stage.pool, "1.2.0")
+    stage.ground.assigned = Assigned("collector", "1.0.0")
+    first = await held_at_the_end(stage)
+    second = await stage.campaigns.create(TENANT, replace(DRAFT, to_version="1.2.0"), ASSIGNMENT, "ann")
+    await stage.steer(second, "start")
+    assert stage.ground.choices == {}
+    assert not any(member.put_back for member in (await stage.members(first)).values())
+
+
 async def test_paused_campaign_admits_nobody(stage: Scene) -> None:
     """Until somebody resumes it."""
     campaign = await stage.begin(50)
@@ -177,6 +221,20 @@ async def test_look_that_breaks_off_has_done_nothing(stage: Scene, monkeypatch: 
 
     await stage.look()
     assert (await stage.count(campaign))["admitted"] == 5
+
+
+async def test_two_leaders_admit_no_more_than_one(stage: Scene) -> None:
+    """A leader that was paused and does not know that it is none any more does no harm."""
+    draft = replace(DRAFT, plan=replace(PLAN, stages=(Stage(percent=100),), max_in_flight=7, watch_seconds=3600))
+    campaign = await stage.begin(50, draft)
+    other = Runner(stage.pool, stage.ground, stage.clock, interval_seconds=1)
+
+    for _ in range(3):
+        await asyncio.gather(stage.runner.look(), other.look(), stage.runner.look())
+
+    assert len(stage.ground.choices) == 7
+    counted = await stage.count(campaign)
+    assert counted["waiting"] == 43
 
 
 async def test_changed_assignment_holds_it(stage: Scene) -> None:

@@ -33,6 +33,15 @@ ON CONFLICT (tenant_id, campaign_id, instance_uid) DO UPDATE SET
     state = excluded.state, since = excluded.since, stage = excluded.stage, round = excluded.round,
     error = excluded.error, put_back = excluded.put_back
 """
+_RELEASE = """
+UPDATE campaign_agent SET put_back = false
+WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('failed', 'rolled_back') AND put_back RETURNING instance_uid
+"""
+_RELEASE_ALL = """
+UPDATE campaign_agent a SET put_back = false FROM campaign c
+WHERE c.tenant_id = $1 AND c.assignment_id = $2 AND c.state = 'completed'
+  AND a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id AND a.put_back
+"""
 _COUNTS = """
 SELECT campaign_id, state, count(*) AS agents FROM campaign_agent
 WHERE tenant_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id, state
@@ -89,6 +98,17 @@ async def save(connection: Connection, campaign: Campaign, members: Sequence[Mem
         [member.error.replace("\x00", "") for member in members],
         [member.put_back for member in members],
     )
+
+
+async def release(connection: Connection, campaign: Campaign) -> list[bytes]:
+    """Hold nobody at the previous version any more; returns who was."""
+    rows = await connection.fetch(_RELEASE, campaign.tenant_id, campaign.campaign_id)
+    return [row["instance_uid"] for row in rows]
+
+
+async def release_all(connection: Connection, tenant_id: str, assignment_id: UUID) -> None:
+    """Let no completed campaign of an assignment hold anybody any more."""
+    await connection.execute(_RELEASE_ALL, tenant_id, assignment_id)
 
 
 async def counts(

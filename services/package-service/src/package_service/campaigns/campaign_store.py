@@ -42,6 +42,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) RETURN
 _ONE = f"SELECT {_COLUMNS} FROM campaign WHERE tenant_id = $1 AND campaign_id = $2"  # noqa: S608 - constants only
 _LOCK = f"{_ONE} FOR UPDATE"
 _LIVING = "SELECT tenant_id, campaign_id FROM campaign WHERE state IN ('running', 'paused', 'halted') ORDER BY 1, 2"
+_HOLDING = """
+SELECT c.tenant_id, c.campaign_id FROM campaign c WHERE c.state = 'completed' AND EXISTS (
+    SELECT FROM campaign_agent a WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
+      AND a.state IN ('failed', 'rolled_back') AND a.put_back)
+ORDER BY 1, 2
+"""
 _BUSY = """
 SELECT campaign_id FROM campaign
 WHERE tenant_id = $1 AND assignment_id = $2 AND state IN ('running', 'paused', 'halted') AND campaign_id <> $3
@@ -125,6 +131,11 @@ async def lock(connection: Connection, tenant_id: str, campaign_id: UUID) -> Cam
 async def living(connection: Connection | asyncpg.Pool) -> list[tuple[str, UUID]]:
     """List the campaigns of all tenants somebody has to look after."""
     return [(row["tenant_id"], row["campaign_id"]) for row in await connection.fetch(_LIVING)]
+
+
+async def holding(connection: Connection | asyncpg.Pool) -> list[tuple[str, UUID]]:
+    """List the completed campaigns of all tenants that hold agents at the previous version."""
+    return [(row["tenant_id"], row["campaign_id"]) for row in await connection.fetch(_HOLDING)]
 
 
 async def busy(connection: Connection, tenant_id: str, assignment_id: UUID, besides: UUID) -> UUID | None:

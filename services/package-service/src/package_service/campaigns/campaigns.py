@@ -91,6 +91,9 @@ class Campaigns:
             campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
             if campaign.rollout.state in LIVING:
                 raise CampaignState("deleted", campaign.rollout.state.value)
+            if campaign.rollout.state is State.COMPLETED:
+                held = await agent_store.release(connection, campaign)
+                await self._offers.unchoose(connection, tenant_id, campaign.assignment_id, held)
             await campaign_store.delete(connection, campaign)
 
     async def steer(
@@ -117,6 +120,7 @@ class Campaigns:
                     raise AssignmentBusy
                 # What is left of an earlier campaign, or of somebody's hand, would let agents begin before their turn.
                 await self._offers.unchoose(connection, *keys, None)
+                await agent_store.release_all(connection, *keys)
                 return await campaign_store.move(
                     connection, campaign, begun, author=author, from_version=assigned.version
                 )

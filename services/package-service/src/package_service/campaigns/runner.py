@@ -88,6 +88,8 @@ class Runner:
         """Look at every living campaign once."""
         for tenant_id, campaign_id in await campaign_store.living(self._pool):
             await self.look_at(tenant_id, campaign_id)
+        for tenant_id, campaign_id in await campaign_store.holding(self._pool):
+            await self._release_if_due(tenant_id, campaign_id)
         counted = await campaign_store.states(self._pool)
         for state in State:
             metrics.CAMPAIGNS.labels(state.value).set(counted.get(state.value, 0))
@@ -116,9 +118,20 @@ class Runner:
             found = await self._decide(connection, campaign, rollout, members, now)
             await agent_store.save(connection, campaign, found.changed)
             _count(found.changed, members)
-            await self._carry_out(connection, campaign, found)
+            await self._carry_out(connection, campaign, found, members)
             if found.rollout != campaign.rollout or found.changed:
                 await self._keep(connection, campaign, found.rollout)
+
+    async def _release_if_due(self, tenant_id: str, campaign_id: UUID) -> None:
+        """Let go of those held at the former version once the assignment has another than the one they failed with."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            campaign = await campaign_store.lock(connection, tenant_id, campaign_id)
+            if campaign is None:
+                return
+            assigned = await self._offers.assignment(connection, tenant_id, campaign.assignment_id)
+            if assigned is None or assigned.version != campaign.to_version:
+                released = await agent_store.release(connection, campaign)
+                await self._offers.unchoose(connection, tenant_id, campaign.assignment_id, released)
 
     async def _decide(
         self,
@@ -142,13 +155,17 @@ class Runner:
         # A second for a fleet of tens of thousands: in a thread, the service answers meanwhile.
         return await asyncio.to_thread(reckon)
 
-    async def _carry_out(self, connection: Connection, campaign: Campaign, found: Step) -> None:
+    async def _carry_out(
+        self, connection: Connection, campaign: Campaign, found: Step, members: Mapping[bytes, Member]
+    ) -> None:
         keys = (campaign.tenant_id, campaign.assignment_id)
         if found.rollout.state is State.COMPLETED:
             # The version first, then the choices: an agent that is matched in between has both.
             if not await self._offers.settle(connection, campaign):
                 raise GroundMovedError
             await self._offers.unchoose(connection, *keys, None)
+            # The new version is everybody's now, and these fell ill with it: they keep the former one.
+            await self._offers.choose(connection, *keys, _held_back(found, members), campaign.from_version)
             return
         if found.put_back:
             await self._offers.unchoose(connection, *keys, found.put_back)
@@ -172,6 +189,12 @@ def _held(campaign: Campaign, assigned: Assigned) -> Rollout:
         return campaign.rollout
     reason = CHANGED.format(version=assigned.version)
     return replace(campaign.rollout, state=State.HALTED, reason=reason)
+
+
+def _held_back(found: Step, members: Mapping[bytes, Member]) -> list[bytes]:
+    now = {**members, **{member.uid: member for member in found.changed}}
+    ill = (MemberState.FAILED, MemberState.ROLLED_BACK)
+    return [uid for uid, member in now.items() if member.put_back and member.state in ill]
 
 
 def _count(changed: Sequence[Member], before: Mapping[bytes, Member]) -> None:
