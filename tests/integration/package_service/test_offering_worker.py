@@ -62,6 +62,23 @@ async def test_undelivered_offer_is_repeated_to_every_gateway(pool: asyncpg.Pool
     assert gateway.broadcasts[0].content_hash == gateway.offers[0].content_hash
 
 
+async def test_offer_nobody_spoke_is_spoken_by_another_replica(pool: asyncpg.Pool, bus: Bus, gateway: Gateway) -> None:
+    """Killed between writing it down and saying it: whoever looks next says it, with nothing remembered."""
+    eager = Policy(redo_first=timedelta(0), redo_most=timedelta(0))
+    killed, other = Ground(pool, bus, eager), Ground(pool, bus, eager)
+    agent = Agent(say.uid_of(1))
+    await killed.publish("1.0.0")
+    await killed.hear(*agent.connected())
+    await killed.assign()
+    await killed.worker.look()
+    assert (await other.target(agent.uid)).offer_count == 1
+    assert gateway.offers == []
+    await other.look()
+
+    _, available = await gateway.list_for(agent.uid, 1)
+    assert available.packages["collector"].version == "1.0.0"
+
+
 async def test_silence_is_timed_out(pool: asyncpg.Pool, bus: Bus, gateway: Gateway) -> None:
     """Delivered and never answered: the agent is asked, then its package has timed out."""
     ground = Ground(pool, bus, Policy(probe_after=timedelta(0), report_timeout=timedelta(0)))
