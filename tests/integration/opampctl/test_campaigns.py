@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opampctl.commands import shared
+from opampctl.commands import campaigns, shared
 
 if TYPE_CHECKING:
     from rest_double import RestDouble, Run
@@ -216,3 +216,14 @@ def test_watching_gives_up_in_time(opampctl: Run, api: RestDouble) -> None:
     assert result.exit_code == 8
     assert result.stderr.count("running, stage 1 of 2") == 1
     assert "is running" in result.stderr
+
+
+def test_people_see_a_bar(opampctl: Run, api: RestDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal: how many are settled, of how many, and where the others are."""
+    monkeypatch.setattr(campaigns, "_on_terminal", lambda: True)
+    api.answers = {f"GET /campaigns/{ID}": HALTED, f"GET /campaigns/{ID}/failures": FAILURES}
+
+    result = opampctl("campaigns", "watch", ID)
+
+    assert result.exit_code == 8
+    assert "disk full" in result.stdout

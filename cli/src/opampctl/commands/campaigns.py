@@ -302,7 +302,7 @@ async def _offer_id(client: Client, name: str) -> str:
 @contextlib.contextmanager
 def _bar(first: dict[str, Any]) -> Any:
     """Show progress as it comes: a bar on a terminal, a line per change elsewhere."""
-    if not sys.stderr.isatty():
+    if not _on_terminal():
         said = ""
 
         def line(found: dict[str, Any]) -> None:
@@ -329,6 +329,10 @@ def _bar(first: dict[str, Any]) -> Any:
             )
 
         yield bar
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 def _show(campaign: dict[str, Any]) -> None:
