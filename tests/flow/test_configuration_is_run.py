@@ -52,7 +52,7 @@ async def test_agent_that_connects_receives_what_matches(
 
         assert agent.configs[-1].config_hash.hex() == made["config_hash"]
         shown = _Shown(running, agent, place)
-        await eventually(lambda: shown.applied(made["config_hash"]), within=10)
+        await eventually(lambda: shown.applied(made["config_hash"]))
 
         async def shown_applied() -> dict[str, Any] | None:
             detail = await running.api.agent(agent)
@@ -77,7 +77,7 @@ async def test_connected_agent_receives_a_new_configuration_and_its_edit(
         await agent.until(lambda agent: agent.body == SECOND)
 
         shown = _Shown(running, agent, place)
-        await eventually(lambda: shown.applied(edited["config_hash"]), within=10)
+        await eventually(lambda: shown.applied(edited["config_hash"]))
         assert edited["version"] == 2
 
 
@@ -105,7 +105,7 @@ async def test_refusal_is_shown_with_its_words_and_not_repeated(
         await eventually(lambda: running.api.agent(agent))
         await running.api.post("/configurations", _draft(place))
         shown = _Shown(running, agent, place)
-        await eventually(shown.failed, within=10)
+        await eventually(shown.failed)
 
         async def in_error() -> bool:
             detail = await running.api.agent(agent)
@@ -119,7 +119,7 @@ async def test_refusal_is_shown_with_its_words_and_not_repeated(
 
         agent.refuse_with = ""
         repaired = await running.api.put(f"/configurations/{place}", {"raw_config": SECOND})
-        await eventually(lambda: shown.applied(repaired["config_hash"]), within=10)
+        await eventually(lambda: shown.applied(repaired["config_hash"]))
 
 
 async def test_rollback_restores_an_older_version(
@@ -138,7 +138,7 @@ async def test_rollback_restores_an_older_version(
         history = (await running.api.get(f"/configurations/{place}/history"))["histories"]
         assert [each["version"] for each in history] == [3, 2, 1]
         shown = _Shown(running, agent, place)
-        await eventually(lambda: shown.applied(restored["config_hash"]), within=10)
+        await eventually(lambda: shown.applied(restored["config_hash"]))
 
 
 async def test_push_offers_once_more(
@@ -150,13 +150,13 @@ async def test_push_offers_once_more(
         await eventually(lambda: running.api.agent(agent))
         made = await running.api.post("/configurations", _draft(place))
         shown = _Shown(running, agent, place)
-        await eventually(shown.failed, within=10)
+        await eventually(shown.failed)
         agent.refuse_with = ""
 
         pushed = await running.api.post(f"/configurations/{place}/push", agent_id=agent.id)
 
         assert (pushed["affected_agents"], pushed["failed"]) == ([agent.id], 0)
-        await eventually(lambda: shown.applied(made["config_hash"]), within=10)
+        await eventually(lambda: shown.applied(made["config_hash"]))
         assert len(agent.configs) == 2
 
 

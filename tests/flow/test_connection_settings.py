@@ -160,7 +160,7 @@ async def test_components_are_asked_for_and_shown(running: Platform, eventually:
 
         async def shown() -> bool:
             found = await running.api.agent(agent.uid_text)
-            return found is not None and set(found["components"]) == set(COMPONENTS.components)
+            return found is not None and set(found["components"] or {}) == set(COMPONENTS.components)
 
         await eventually(shown, within=WITHIN)
         found = await running.api.agent(agent.uid_text)

@@ -68,7 +68,7 @@ async def test_life_of_an_agent_is_told(
     await running.api.post("/configurations", draft)
     agent = running.websocket_agent(labels={"place": place})
     await agent.connect()
-    await eventually(lambda: "config_applied" in listener.about(agent.id), within=15)
+    await eventually(lambda: "config_applied" in listener.about(agent.id))
     agent.healthy = False
     await agent.send(agent.health_report())
     await eventually(lambda: listener.about(agent.id).count("health_changed") >= 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from devstack.platform import External
 from devstack.s3 import ACCESS_KEY
 from devstack.services import ObjectStore
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from world.eventually import Eventually
 
 
+@pytest.mark.timeout(600)
 async def test_platform_runs_on_servers_of_others(
     own_postgres_server: PostgresServer,
     nats_server: NatsServer,

@@ -106,7 +106,7 @@ async def test_upload_survives_a_kill(person: Person, tmp_path: Path, monkeypatc
     async def moving() -> bool:
         return bool((await person.platform.api.get("/packages/statistics"))["open_uploads"])
 
-    await wait_until(moving, within=20)
+    await wait_until(moving)
     person.platform.kill("package-service")
     await person.platform.restart("package-service")
 
