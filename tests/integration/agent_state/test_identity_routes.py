@@ -156,7 +156,7 @@ async def test_stamped_labels_win_over_what_the_agent_says(apply: Applier, pool:
 
 async def test_every_method_of_the_telephone_book_is_answered(service: Running) -> None:
     """Nobody dials agent-state in vain."""
-    reply = await service.bus.request("$SRV.INFO.agent-state", b"", timeout_seconds=5)
+    reply = await service.bus.request("$SRV.INFO.agent-state", b"", timeout_seconds=30)
 
     for method in subjects.METHODS:
         if method.service == subjects.AGENT_STATE:

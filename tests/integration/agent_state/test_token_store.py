@@ -58,7 +58,7 @@ async def test_command_line_makes_a_token(postgres: Database, pool: asyncpg.Pool
         env=environment,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
 
     answer = json.loads(output)
     found = await found_by(pool, answer["secret"])
@@ -73,7 +73,7 @@ def test_command_line_makes_an_authority_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agent_state", "create-ca", "--directory", str(tmp_path / "ca")]
 
     made, again = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         for _ in range(2)
     )
 
