@@ -55,7 +55,12 @@ def offer(
     name: Annotated[str, typer.Option(help="Name of the offer; that of the package if not given.")] = "",
     channel: Annotated[str | None, typer.Option(help="stable, or beta: versions before a release, too.")] = None,
     priority: Annotated[int | None, typer.Option(help="The highest decides where several offers meet.")] = None,
-    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it is in force.")] = None,
+    enabled: Annotated[
+        bool | None,
+        typer.Option(
+            "--enabled/--disabled", help="Whether it is in force; disabled, agents remove what no other offer names."
+        ),
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """
@@ -103,7 +108,7 @@ def offer(
 
 
 def unoffer(context: typer.Context, name: Name, *, yes: Yes = False) -> None:
-    """Take an offer back; agents it decided for get the list of what else is offered to them."""
+    """Take an offer back; agents it decided for remove the package, unless another offer names it."""
     confirm(f"Take the offer {name} back?", yes=yes)
 
     async def work(client: Client) -> None:

@@ -80,7 +80,7 @@ class AssignmentDraft(Document):
     """The highest decides where several name one package for one agent; then agents over groups over a selector."""
 
     enabled: bool | None = None
-    """Whether it is in force; true if never said."""
+    """Whether it is in force; true if never said. Agents remove what no assignment in force names."""
 
 
 class AssignmentChange(AssignmentDraft):

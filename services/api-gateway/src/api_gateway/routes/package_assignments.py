@@ -96,8 +96,9 @@ async def change_package_assignment(call: Call[NoQuery, views.AssignmentChange])
     """
     Change a package assignment; fields left out keep their value.
 
-    Agents it does not match any more keep what they have unless another assignment says otherwise. With If-Match the
-    change is refused when somebody else was faster (412, with the current revision).
+    Agents it does not decide for any more, because they match no longer or because it is disabled, get the list of
+    what else is assigned to them, and remove this package if nothing else names it. With If-Match the change is
+    refused when somebody else was faster (412, with the current revision).
     """
     expected = await _expected_revision(call)
     try:
@@ -124,7 +125,7 @@ async def change_package_assignment(call: Call[NoQuery, views.AssignmentChange])
     if_match=True,
 )
 async def delete_package_assignment(call: Call[NoQuery, None]) -> Answer:
-    """Delete a package assignment; its agents are offered the list of what remains assigned to them."""
+    """Delete a package assignment; its agents get the list of what remains, and remove what nothing else names."""
     expected = await _expected_revision(call)
     try:
         await call.parts.package_offers.remove(

@@ -244,9 +244,9 @@ async def download_package(call: Call[NoQuery, None]) -> web.StreamResponse:
     return await call.parts.package_transfer.fetch(call.principal, path, call.request)
 
 
-@routes.route("DELETE", _ONE, permission=Permission.PACKAGE_DELETE, tag=_TAG, answers={200: Message}, errors=(404,))
+@routes.route("DELETE", _ONE, permission=Permission.PACKAGE_DELETE, tag=_TAG, answers={200: Message}, errors=(404, 409))
 async def delete_package(call: Call[NoQuery, None]) -> Answer:
-    """Unpublish a file."""
+    """Unpublish a file; 409 while it is offered, with what offers it."""
     await call.parts.packages.delete(call.tenant_id, call.path["id"], call.principal.username)
     message: Message = {"message": "package deleted successfully"}
     return Answer(message)
@@ -276,10 +276,10 @@ async def activate_package(call: Call[NoQuery, None]) -> Answer:
     permission=Permission.PACKAGE_WRITE,
     tag=_TAG,
     answers={200: views.Package},
-    errors=(404,),
+    errors=(404, 409),
 )
 async def deactivate_package(call: Call[NoQuery, None]) -> Answer:
-    """Let agents not have a file any more; people still can."""
+    """Let agents not have a file any more; people still can. 409 while it is offered, with what offers it."""
     return await _set_active(call, active=False)
 
 
