@@ -120,7 +120,7 @@ class Demo:
                 *(sys.executable, "-m", "opampctl", "simulate", "--agents", str(AGENTS)),
                 *("--endpoint", str(facts["opamp_url"]), "--token-file", str(facts["enrolment_token_file"])),
                 *("--environments", ",".join(ENVIRONMENTS), "--transport", "mixed"),
-                *("--reject", "1", "--heartbeat", "5s"),
+                *("--reject", "1", "--heartbeat", "5s", "--packages"),
                 *("--uid-seed", "demo", "--state-folder", str(folder / "agents")),
                 *("--ready-file", str(ready_file)),
             ],
