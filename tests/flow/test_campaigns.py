@@ -105,6 +105,11 @@ def with_version(fleet: Fleet, place: str, version: str) -> set[str]:
     }
 
 
+async def until_old(fleet: Fleet, place: str, uids: set[str]) -> None:
+    """Wait until these agents have the old version."""
+    await wait_until(lambda: with_version(fleet, place, OLD) >= uids, SECONDS, describe="they are put back")
+
+
 async def test_fleet_moves_in_stages_halts_and_goes_on(running: Platform, depot: Depot, place: str) -> None:
     """One in twenty fails: it halts at its threshold, names them by their words, and moves the rest when resumed."""
     async with Fleet(options_of(running, place, AGENTS, fail_share=0.05, error=WORDS)) as fleet:
@@ -169,7 +174,7 @@ async def test_agents_that_fell_ill_get_the_previous_version(running: Platform, 
         assert named
         assert named <= doomed
 
-        await wait_until(lambda: with_version(fleet, place, OLD) >= named, SECONDS, describe="they are put back")
+        await until_old(fleet, place, named)
         await wait_until(lambda: all(agent.healthy for agent in fleet.agents if agent.uid_text in named), SECONDS)
         await campaign.steer("abort")
 
@@ -201,3 +206,29 @@ async def test_newcomers_wait_while_it_is_paused(running: Platform, depot: Depot
             assert refused.status_code == httpx.codes.CONFLICT
         await campaign.steer("abort")
         await wait_until(lambda: len(with_version(fleet, place, OLD)) == 2, SECONDS, describe="all are put back")
+
+
+async def test_those_that_fell_ill_stay_where_they_are_when_it_completes(
+    running: Platform, depot: Depot, place: str
+) -> None:
+    """Resumed, it moves the rest; nobody that was put back is asked again by its end."""
+    agents = 10
+    async with Fleet(options_of(running, place, agents, fail_share=0.2, failure=Failure.HEALTH)) as fleet:
+        doomed = {agent.uid_text for agent in fleet.agents if agent.fails_packages}
+        plan = {"stages": [{"percent": 100}], "max_in_flight": agents, "watch_seconds": 2}
+        assignment, campaign = await begin(
+            running, depot, place, agents, **plan, failure_threshold={"count": 1}, rollback=True
+        )
+        await campaign.steer("start")
+        while (await campaign.until("halted", "completed"))["state"] == "halted":
+            named = {uid for each in (await campaign.failures())["failures"] for uid in each["agents"]}
+            await until_old(fleet, place, named)
+            await campaign.steer("resume")
+        assert (await running.api.get(f"/package-assignments/{assignment['id']}"))["version"] == NEW
+
+        await depot.publish(f"{place}-witness", OLD, PLATFORMS)
+        witness = await depot.assign(f"{place}-witness", f"{place}-witness", selector={"place": place})
+        await depot.until_states(witness, installed=agents)
+
+        assert with_version(fleet, place, OLD) == doomed
+        assert with_version(fleet, place, NEW) == {agent.uid_text for agent in fleet.agents} - doomed
