@@ -14,6 +14,7 @@ from package_service.agent_access import AgentAccess
 from package_service.bounds import Bounds, Lane
 from package_service.campaigns.assignments import AssignmentOffers
 from package_service.campaigns.campaigns import Campaigns
+from package_service.campaigns.guard import Guard
 from package_service.campaigns.rpc import CampaignQuestions
 from package_service.campaigns.runner import Runner
 from package_service.catalogue import Catalogue
@@ -168,7 +169,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     answered = {
         **questions.handlers(),
         **signing_questions.handlers(),
-        **offering.handlers(),
+        **Guard(pool, on_campaigns).before(offering.handlers()),
         **campaign_questions.handlers(),
     }
     await bus.serve(SERVICE, room.version, answered)

@@ -29,7 +29,7 @@ What package-service refuses, and how it says so.
     │   ├── NoSigningKey         the platform is asked to sign and has no key
     │   ├── KeyRevoked           the key counted once, and was revoked
     │   ├── CampaignState        that cannot be done with a campaign in this state
-    │   ├── AssignmentBusy       another campaign of the assignment lives
+    │   ├── AssignmentBusy       a campaign of the assignment lives
     │   ├── AssignmentFloats     the assignment pins no exact version, so there is none to go back to
     │   ├── AssignmentExists     another package assignment has that name
     │   └── PackageInUse         agents or assignments need the file; details name them
@@ -288,12 +288,12 @@ class CampaignState(Conflict):
 
 
 class AssignmentBusy(Conflict):
-    """Another campaign of the assignment lives: two would pull an agent to and fro."""
+    """A campaign of the assignment lives: nobody else moves its agents, or the ground from under them."""
 
     code = "assignment_busy"
 
     def __init__(self) -> None:
-        super().__init__("another campaign moves the agents of this assignment; wait for it, or abort it")
+        super().__init__("a campaign moves the agents of this assignment; wait for it, or abort it")
 
 
 class AssignmentFloats(Conflict):
