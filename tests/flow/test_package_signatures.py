@@ -30,6 +30,12 @@ PEM = PLATFORM.private_bytes(
 PLATFORM_ID = key_id_of(PLATFORM.public_key().public_bytes_raw())
 
 
+def public_pem(key: Ed25519PrivateKey) -> str:
+    """Write a key's public half as agents are given it."""
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
 @pytest.fixture
 async def running(platform: Platform) -> Platform:
     """Give a platform that signs on request, and offers nothing without a signature."""
@@ -140,9 +146,7 @@ async def test_platform_signs_and_its_manifest_is_believed(
     """Its key is taken from elsewhere; the manifest names the file, and a stranger's key believes nothing."""
     (package,) = await depot.publish(place, "1.0.0")
     (tmp_path / "file").write_bytes(program("1.0.0", text=f"{place} "))
-    (tmp_path / "platform.pub").write_bytes(
-        PLATFORM.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    (tmp_path / "platform.pub").write_text(public_pem(PLATFORM))
     await done(running, tmp_path, "packages", "keys", "generate", "stranger.pem")
 
     await done(running, tmp_path, "packages", "sign", "--package", package["id"])
@@ -156,3 +160,20 @@ async def test_platform_signs_and_its_manifest_is_believed(
     assert (code, "reason: unsigned" in err) == (1, True)
     shown = await done(running, tmp_path, "packages", "manifest", "show", "stable")
     assert package["checksum"] in shown
+
+
+async def test_agent_that_trusts_another_key_refuses(running: Platform, depot: Depot, place: str) -> None:
+    """Whatever the platform believes; the agent beside it, which trusts the platform's key, installs the file."""
+    (package,) = await depot.publish(place, "1.0.0")
+    await running.api.post(f"/packages/{package['id']}/sign")
+    assignment = await depot.assign(place, place, selector={"place": place})
+
+    async with (
+        Fleet(options_of(running, place, public_pem(PLATFORM))) as trusting,
+        Fleet(options_of(running, place, public_pem(Ed25519PrivateKey.generate()))) as wary,
+    ):
+        await depot.until(trusting.agents[0].uid_text, place, state="installed", version="1.0.0")
+        refused = await depot.until(wary.agents[0].uid_text, place, state="failed")
+
+    assert "not by the key we trust" in refused["error_message"]
+    await running.api.delete(f"/package-assignments/{assignment['id']}")
