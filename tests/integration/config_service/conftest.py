@@ -19,6 +19,7 @@ from servicekit import migrate, postgres, runner
 from servicekit.bus import Bus
 from servicekit.errors import Unavailable
 from world import facts as say
+from world.eventually import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -161,7 +162,7 @@ class Running:
         for partition, members in groups.items():
             for start in range(0, len(members), 256):
                 payload = say.batch(*members[start : start + 256], gateway=gateway).SerializeToString()
-                await self.bus.js.publish(subjects.facts(partition), payload, stream=streams.FACTS.name)
+                await self.bus.js.publish(subjects.facts(partition), payload, timeout=30, stream=streams.FACTS.name)
 
     async def create(
         self, name: str, raw_config: str, selector: Mapping[str, str] | None = None, *, priority: int = 0, **more: Any
@@ -171,7 +172,8 @@ class Running:
             raw_config=raw_config, selector=api.Selector(match_labels=selector or {}), priority=priority
         )
         request = api.CreateConfigurationRequest(tenant_id=TENANT, name=name, draft=draft, author="ann", **more)
-        return (await self.bus.call(subjects.CREATE_CONFIGURATION, request)).configuration
+        reply = await self.bus.call(subjects.CREATE_CONFIGURATION, request, timeout_seconds=PATIENCE_SECONDS)
+        return reply.configuration
 
     async def update(self, name: str, *, expected_version: int = 0, **fields: Any) -> api.UpdateConfigurationReply:
         """Edit a configuration."""
@@ -183,12 +185,14 @@ class Running:
             author="bob",
             comment="because",
         )
-        return await self.bus.call(subjects.UPDATE_CONFIGURATION, request, timeout_seconds=20)
+        return await self.bus.call(subjects.UPDATE_CONFIGURATION, request, timeout_seconds=PATIENCE_SECONDS)
 
     async def agent(self, uid: bytes) -> api.AgentConfiguration | None:
         """Ask where an agent stands."""
         request = api.GetAgentConfigurationsRequest(tenant_id=TENANT, instance_uids=[uid])
-        agents = (await self.bus.call(subjects.GET_AGENT_CONFIGURATIONS, request)).agents
+        agents = (
+            await self.bus.call(subjects.GET_AGENT_CONFIGURATIONS, request, timeout_seconds=PATIENCE_SECONDS)
+        ).agents
         return agents[0] if agents else None
 
     async def state(self, uid: bytes) -> str:
@@ -199,12 +203,12 @@ class Running:
     async def attempts(self, uid: bytes = b"", name: str = "") -> Sequence[api.Attempt]:
         """List attempts, newest first."""
         request = api.ListAttemptsRequest(tenant_id=TENANT, instance_uid=uid, name=name)
-        return (await self.bus.call(subjects.LIST_ATTEMPTS, request)).attempts
+        return (await self.bus.call(subjects.LIST_ATTEMPTS, request, timeout_seconds=PATIENCE_SECONDS)).attempts
 
     async def push(self, name: str, *uids: bytes) -> api.PushConfigurationReply:
         """Push a configuration."""
         request = api.PushConfigurationRequest(tenant_id=TENANT, name=name, instance_uids=uids, author="eve")
-        return await self.bus.call(subjects.PUSH_CONFIGURATION, request)
+        return await self.bus.call(subjects.PUSH_CONFIGURATION, request, timeout_seconds=PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -250,7 +254,7 @@ async def service(
 
 async def until_served(bus: Bus) -> None:
     """Wait until the service answers."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await bus.call(subjects.LIST_CONFIGURATIONS, api.ListConfigurationsRequest(tenant_id=TENANT))

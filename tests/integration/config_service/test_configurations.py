@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from .conftest import Running
 
 
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    """Make no repeats that would blur the count."""
+    return {"redo_first_seconds": 30.0}
+
+
 async def history(service: Running, name: str) -> Sequence[api.Configuration]:
     """List versions, newest first."""
     request = api.ListVersionsRequest(tenant_id=TENANT, name=name, page=page_pb2.PageRequest(limit=1000))

@@ -44,7 +44,7 @@ async def test_labels_are_all_attributes_without_what_cannot_be_stored(
     async def has_labels() -> bool:
         return (await row(service, uid)).get("labels") == {"env": "prod", "ab": "cd", "os": "linux"}
 
-    await eventually(has_labels, within=10)
+    await eventually(has_labels)
 
 
 async def test_facts_nobody_could_have_said_are_left_out(
@@ -60,7 +60,7 @@ async def test_facts_nobody_could_have_said_are_left_out(
     async def is_known() -> bool:
         return bool(await row(service, good.uid))
 
-    await eventually(is_known, within=10)
+    await eventually(is_known)
     assert await service.pool.fetchval("SELECT count(*) FROM agent_target") == 1
     assert await service.pool.fetchval("SELECT count(*) FROM dead_letter") == 0
 
@@ -83,7 +83,7 @@ async def test_described_without_description_changes_only_capabilities(
         labels = found.get("labels")
         return found.get("capabilities") == 2 - (1 << 63) and isinstance(labels, dict) and labels["env"] == "prod"
 
-    await eventually(is_changed, within=10)
+    await eventually(is_changed)
 
 
 async def test_labels_are_bounded(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
@@ -96,7 +96,7 @@ async def test_labels_are_bounded(service: Running, eventually: Callable[..., Aw
         labels = (await row(service, uid)).get("labels")
         return isinstance(labels, dict) and len(labels) == 256 and {len(text) for text in labels.values()} == {1024}
 
-    await eventually(is_bounded, within=10)
+    await eventually(is_bounded)
 
 
 async def test_gateway_is_the_one_that_speaks(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
@@ -108,7 +108,7 @@ async def test_gateway_is_the_one_that_speaks(service: Running, eventually: Call
     async def is_there() -> bool:
         return (await row(service, agent.uid)).get("gateway_id") == "gw-other"
 
-    await eventually(is_there, within=10)
+    await eventually(is_there)
 
 
 async def test_deleted_agent_is_forgotten_unless_it_came_back(
@@ -121,7 +121,7 @@ async def test_deleted_agent_is_forgotten_unless_it_came_back(
     async def both_known() -> bool:
         return bool(await row(service, gone.uid) and await row(service, back.uid))
 
-    await eventually(both_known, within=10)
+    await eventually(both_known)
     await service.bus.ensure_stream(streams.EVENTS)
     for agent in (gone, back):
         event = agent_pb2.AgentEvent(
@@ -134,7 +134,7 @@ async def test_deleted_agent_is_forgotten_unless_it_came_back(
     async def is_forgotten() -> bool:
         return not await row(service, gone.uid)
 
-    await eventually(is_forgotten, within=10)
+    await eventually(is_forgotten)
     assert await row(service, back.uid)
 
 

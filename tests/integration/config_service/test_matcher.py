@@ -67,14 +67,14 @@ async def test_change_waits_for_matching_and_matching_for_change(pool: asyncpg.P
         assert not waiting.done()
 
         await describe.commit()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
         await write(changing, matcher, "a")
         late = asyncio.ensure_future(indexed(matcher, describing))
         await asyncio.wait([late], timeout=0.2)
         assert not late.done()
         await change.commit()
 
-        assert await asyncio.wait_for(late, 5) == ["a"]
+        assert await asyncio.wait_for(late, 30) == ["a"]
 
 
 async def indexed(matcher: Matcher, connection: Connection) -> list[str]:

@@ -40,7 +40,7 @@ async def test_one_content_goes_out_in_chunks(service: Running, eventually: Call
     async def all_known() -> bool:
         return int(await service.pool.fetchval("SELECT count(*) FROM agent_target WHERE connected")) == len(agents)
 
-    await eventually(all_known, within=10)
+    await eventually(all_known)
     made = await service.create("a", "a: 1", {"env": "prod"})
     await eventually(lambda: sum(len(offer.targets) for offer in service.gateway.offers) >= len(agents))
 
@@ -57,7 +57,7 @@ async def test_big_content_is_fetched_by_hash(service: Running, eventually: Call
     made = await service.create("a", BIG, {"env": "prod"})
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: service.gateway.offered_to(agent.uid), within=10)
+    await eventually(lambda: service.gateway.offered_to(agent.uid))
 
     assert service.gateway.offers[0].content == b""
     stored = await service.bus.get_object(CONTENT_BUCKET, made.config_hash.hex())
@@ -75,7 +75,7 @@ async def test_missing_content_is_put_there_again(
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
 
-    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) == 1, within=10)
+    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) == 1)
 
 
 async def test_agent_unknown_to_its_gateway_is_looked_for_everywhere(
@@ -86,7 +86,7 @@ async def test_agent_unknown_to_its_gateway_is_looked_for_everywhere(
     service.gateway.unknown.add(agent.uid)
     await service.create("a", "a: 1", {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: service.gateway.broadcasts, within=10)
+    await eventually(lambda: service.gateway.broadcasts)
 
     (target,) = service.gateway.broadcasts[0].targets
     assert (target.instance_uid, target.epoch) == (agent.uid, 0)
@@ -159,6 +159,6 @@ async def test_gateway_that_is_gone_is_replaced_by_all(
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected(gateway), gateway=gateway)
 
-    await eventually(lambda: service.gateway.broadcasts, within=10)
+    await eventually(lambda: service.gateway.broadcasts)
 
     assert service.gateway.offers == []

@@ -41,7 +41,7 @@ async def test_life_of_a_configuration_is_told(service: Running, eventually: Cal
     async def all_told() -> bool:
         return len(await heard(service, root)) >= 5
 
-    await eventually(all_told, within=10)
+    await eventually(all_told)
     told = await heard(service, root)
     events = [config_pb2.ConfigEvent.FromString(payload) for _, payload in told]
     assert [subject.split(".")[0] for subject, _ in told] == ["created", "changed", "changed", "pushed", "deleted"]
@@ -57,7 +57,7 @@ async def test_outcome_on_an_agent_is_told_once(service: Running, eventually: Ca
     made = await service.create("a", "a: 1", {"env": "prod"})
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: service.gateway.offered_to(agent.uid), within=10)
+    await eventually(lambda: service.gateway.offered_to(agent.uid))
     for status in ("APPLIED", "APPLIED", "FAILED"):
         await service.say(agent.status(status, made.config_hash, "broke" if status == "FAILED" else ""))
     root = f"{subjects.ROOT}.agent."
@@ -65,7 +65,7 @@ async def test_outcome_on_an_agent_is_told_once(service: Running, eventually: Ca
     async def both_told() -> bool:
         return len(await heard(service, root)) >= 2
 
-    await eventually(both_told, within=10)
+    await eventually(both_told)
     told = await heard(service, root)
     applied, failed = (agent_pb2.AgentEvent.FromString(payload) for _, payload in told)
     assert [subject.split(".")[0] for subject, _ in told] == ["config_applied", "config_failed"]

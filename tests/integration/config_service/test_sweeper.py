@@ -42,7 +42,7 @@ async def test_undelivered_offer_is_repeated(service: Running, eventually: Calla
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
 
-    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) >= 3, within=15)
+    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) >= 3)
 
     assert len(await service.attempts(agent.uid)) == 1
 
@@ -55,7 +55,7 @@ async def test_agent_that_was_never_described_is_asked(
     await service.say(silent.connected()[0], *described.connected())
     full_state = facts_pb2.OFFER_KIND_REPORT_FULL_STATE
 
-    await eventually(lambda: service.gateway.offered_to(silent.uid, full_state), within=10)
+    await eventually(lambda: service.gateway.offered_to(silent.uid, full_state))
 
     assert service.gateway.offered_to(described.uid, full_state) == []
 
@@ -67,25 +67,25 @@ async def test_silence_is_probed_timed_out_and_given_up(
     made = await service.create("a", "a: 1", {"env": "prod"})
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: service.gateway.offered_to(agent.uid), within=10)
+    await eventually(lambda: service.gateway.offered_to(agent.uid))
     await service.say(agent.delivered(made.config_hash))
     full_state = facts_pb2.OFFER_KIND_REPORT_FULL_STATE
-    await eventually(lambda: service.gateway.offered_to(agent.uid, full_state), within=10)
+    await eventually(lambda: service.gateway.offered_to(agent.uid, full_state))
 
     async def second_attempt() -> bool:
         return [attempt.status for attempt in await service.attempts(agent.uid)] == ["pending", "timed_out"]
 
-    await eventually(second_attempt, within=10)
+    await eventually(second_attempt)
     await service.say(agent.delivered(made.config_hash))
-    await eventually(lambda: has_state(service, agent.uid, "timed_out"), within=10)
+    await eventually(lambda: has_state(service, agent.uid, "timed_out"))
 
     async def is_given_up() -> bool:
         explained = await service.agent(agent.uid)
         return explained is not None and explained.quarantined
 
-    await eventually(is_given_up, within=10)
+    await eventually(is_given_up)
     await service.say(agent.status("APPLIED", made.config_hash))
-    await eventually(lambda: has_state(service, agent.uid, "applied"), within=10)
+    await eventually(lambda: has_state(service, agent.uid, "applied"))
 
 
 async def test_row_damaged_by_any_means_heals(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
@@ -93,11 +93,11 @@ async def test_row_damaged_by_any_means_heals(service: Running, eventually: Call
     await service.create("a", "a: 1", {"env": "prod"})
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: service.gateway.offered_to(agent.uid), within=10)
+    await eventually(lambda: service.gateway.offered_to(agent.uid))
     await service.pool.execute("UPDATE agent_target SET due_at = NULL")
     seen = len(service.gateway.offered_to(agent.uid))
 
-    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) > seen, within=10)
+    await eventually(lambda: len(service.gateway.offered_to(agent.uid)) > seen)
 
 
 async def test_offer_lost_with_the_bus_is_made_again_after_it(
@@ -106,17 +106,17 @@ async def test_offer_lost_with_the_bus_is_made_again_after_it(
     """NATS dies under an unheard offer; once it is back the agent gets it without waiting for the backoff."""
     agent = FakeAgent(uid_of(1), {"env": "prod"})
     await service.say(*agent.connected())
-    await eventually(lambda: has_state(service, agent.uid, "none"), within=10)
+    await eventually(lambda: has_state(service, agent.uid, "none"))
     service.gateway.unknown.add(agent.uid)
     await service.create("a", "a: 1", {"env": "prod"})
-    await eventually(lambda: service.gateway.broadcasts, within=10)
+    await eventually(lambda: service.gateway.broadcasts)
 
     nats_server.kill()
     seen = len(service.gateway.offers)
     service.gateway.unknown.clear()
     nats_server.start()
 
-    await eventually(lambda: len(service.gateway.offers) > seen, within=20)
+    await eventually(lambda: len(service.gateway.offers) > seen)
 
 
 async def test_gauges_come_from_the_database(service: Running, eventually: Callable[..., Awaitable[object]]) -> None:
@@ -133,4 +133,4 @@ async def test_gauges_come_from_the_database(service: Running, eventually: Calla
             and 'config_service_drift_agents{age="under_1m"} 1.0' in text
         )
 
-    await eventually(shown, within=10)
+    await eventually(shown)
