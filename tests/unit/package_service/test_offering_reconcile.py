@@ -206,6 +206,24 @@ def test_acknowledged_list_is_not_offered_again() -> None:
     assert plan(replace(back, reported_hash=FORMER), at(100))[1] is Action.OFFER
 
 
+def test_agent_that_names_another_list_is_offered_its_own_again() -> None:
+    """As soon as the pause since the last offer is over, in step before or not; the same word changes nothing."""
+    target = told(delivered(), Said("2.0.0", WANTED, WANTED))
+    assert target.in_step
+    other = told(target, Said("2.0.0", WANTED, WANTED), (3, 10), all_hash=FORMER)
+    assert plan(other, at(3))[1] is Action.NOTHING
+    assert plan(other, at(3))[0].due_at == at(10)
+    again, action = plan(other, at(10))
+    assert action is Action.OFFER
+
+    there = reconcile.on_delivered(replace(again, content_hash=CONTENT), (3, 11), content_hash=CONTENT, now=at(11))
+    assert there.delivered
+    same = told(there, Said("2.0.0", WANTED, WANTED), (3, 12), all_hash=FORMER)
+    assert same.delivered
+    another = told(same, Said("2.0.0", WANTED, WANTED), (3, 13), all_hash=b"o" * 32)
+    assert plan(another, at(30))[1] is Action.OFFER
+
+
 def test_list_without_hash_is_taken_to_be_the_last_one() -> None:
     """Some agents never tell it; if nothing was delivered, it proves nothing."""
     assert told(delivered(), Said("2.0.0", WANTED), all_hash=b"").in_step

@@ -196,6 +196,10 @@ def on_statuses(
     failed_anew = any(item.failed_hashes != target.packages[name].failed_hashes for name, item in packages.items())
     # What stands in for what failed, and whether a list must wait, depends on what the agent has.
     counts = bool(target.held) or any(item.is_quarantined for item in packages.values())
+    if all_hash not in {target.desired_hash, target.reported_hash} and target.delivered:
+        # It has had the list and names another since: it needs the list again. One that merely goes on naming the
+        # hash it named before may be about to begin.
+        target = replace(target, delivered_epoch=0, waiting_since=None, probed=False)
     return replace(
         target,
         packages=packages,
