@@ -227,11 +227,14 @@ class Ground:
             await self.vet(made)
         return made
 
-    async def vet(self, file: File, *, vetted: bool = True) -> None:
+    async def vet(self, file: File, *, vetted: bool = True, damaged: bool = False, active: bool = True) -> None:
         """Find a file good, or not any more."""
-        statement = "UPDATE package_file SET vetted_at = CASE WHEN $2 THEN now() END WHERE file_id = $1"
+        statement = """
+            UPDATE package_file SET vetted_at = CASE WHEN $2 THEN now() END, damaged_at = CASE WHEN $3 THEN now() END,
+                active = $4 WHERE file_id = $1
+        """
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(statement, file.file_id, vetted)
+            await connection.execute(statement, file.file_id, vetted, damaged, active)
             await package_changes.note(connection, [(TENANT, file.name)])
 
     async def assign(self, name: str = "all", **terms: Any) -> Assignment:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from package_service.offering.standing import State
 from world.facts import uid_of
 
@@ -159,3 +161,35 @@ async def test_who_may_not_or_cannot_gets_nothing(ground: Ground, gateway: Gatew
     assert (await ground.target(deaf.uid)).packages == {}
     assert (await ground.standing(withheld.uid)).state is State.PENDING
     assert (await ground.standing(strange.uid)).error == "there is no version of collector for linux/unknown"
+
+
+@pytest.mark.parametrize("change", [{"vetted": False}, {"damaged": True}, {"active": False}])
+async def test_list_with_a_file_that_may_not_be_offered_any_more_is_never_sent(
+    ground: Ground, gateway: Gateway, change: dict[str, bool]
+) -> None:
+    """Not to who was away when it was found out, nor to who waits for a repeat; once it may be, it is sent."""
+    away, waits = Agent(uid_of(1)), Agent(uid_of(2))
+    file = await ground.publish("1.0.0")
+    await ground.assign()
+    await ground.hear(*away.connected(), away.disconnected(), *waits.connected())
+    assert (await ground.target(away.uid)).desired_hash == (await ground.target(waits.uid)).desired_hash != b""
+    await gateway.list_for(waits.uid, 1)
+
+    await ground.vet(file, **change)
+    for looked in (False, True):
+        # Also before anybody has looked at what the change means to whom.
+        if looked:
+            await ground.look()
+        for agent in (away, waits):
+            agent.epoch += 1
+            await ground.hear(*agent.connected())
+            await ground.pool.execute("UPDATE package_target SET retry_at = NULL, due_at = clock_timestamp()")
+            await ground.look()
+    assert gateway.lists_for(away.uid) == []
+    assert len(gateway.lists_for(waits.uid)) == 1
+    assert (await ground.target(away.uid)).offered_hash == b""
+
+    await ground.vet(file)
+    await ground.look()
+    await gateway.list_for(away.uid, 1)
+    await gateway.list_for(waits.uid, 2)

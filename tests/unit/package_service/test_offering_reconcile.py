@@ -284,6 +284,14 @@ def test_who_may_not_be_told_is_not_told() -> None:
         assert plan(target, NOW) == (target, Action.NOTHING)
 
 
+def test_list_that_may_not_be_sent_now_is_not_sent() -> None:
+    """Neither at first, nor again, nor after silence; nothing is recorded as offered, and nothing is due."""
+    for target in (AGENT, replace(offered(), retry_at=None), replace(delivered(), delivered_epoch=0, timeouts=1)):
+        after, action = plan(target, at(99), sendable=False)
+        assert (after, action) == (replace(target, due_at=None), Action.NOTHING)
+        assert plan(after, at(99))[1] is Action.OFFER
+
+
 def test_another_list_begins_anew() -> None:
     """Patience is for one list; the same one goes on."""
     tired = replace(delivered(), timeouts=2, retry_at=at(99), offer_count=4)

@@ -34,6 +34,10 @@ SELECT $1, n.list_hash, n.body FROM unnest($2::bytea[], $3::bytea[]) AS n (list_
 ON CONFLICT (tenant_id, list_hash) DO UPDATE SET created_at = now()
 """
 _BODIES = "SELECT list_hash, body FROM package_list WHERE tenant_id = $1 AND list_hash = ANY ($2::bytea[])"
+_OFFERABLE = """
+SELECT file_id FROM package_file
+WHERE tenant_id = $1 AND file_id = ANY ($2::uuid[]) AND active AND damaged_at IS NULL AND vetted_at IS NOT NULL
+"""
 # Younger ones may be about to be offered.
 _PRUNE = """
 DELETE FROM package_list l WHERE created_at < now() - interval '1 day'
@@ -74,10 +78,20 @@ class Contents:
     async def make(
         self, connection: Connection, tenant_id: str, list_hashes: Iterable[bytes], now: datetime
     ) -> dict[bytes, bytes]:
-        """Return for each list, which must be kept, the hash of what is sent today."""
+        """
+        Return for each list, which must be kept, the hash of what is sent today.
+
+        A list that holds a file which may not be offered now is left out, whenever it was found out that agents
+        should have it: files are damaged, and keys are revoked, while agents are away.
+        """
         rows = await connection.fetch(_BODIES, tenant_id, sorted(set(list_hashes)))
+        listed = {row["list_hash"]: packages.file_ids(row["body"]) for row in rows}
+        asked = sorted(set().union(*listed.values()))
+        offerable = {row["file_id"] for row in await connection.fetch(_OFFERABLE, tenant_id, asked)} if asked else set()
         made: dict[bytes, bytes] = {}
         for row in rows:
+            if not listed[row["list_hash"]] <= offerable:
+                continue
             content = packages.with_headers(
                 row["body"], lambda file_id: f"Bearer {self._mint(tenant_id, UUID(file_id), now)}"
             )

@@ -94,13 +94,15 @@ class Distribution:
         made = await self._contents.make(connection, tenant_id, sent, now) if sent else {}
         effects = Effects()
         planned: list[Target] = []
-        for target, action in decided:
-            kept = target
-            if action is Action.OFFER:
-                kept = replace(target, content_hash=made.get(target.desired_hash, b""))
-            if action is Action.PROBE or (action is Action.OFFER and kept.content_hash):
-                effects.orders.append(_order(kept, action))
-            planned.append(kept)
+        for unplanned, decision in zip(found, decided, strict=True):
+            target, action = decision
+            if action is Action.OFFER and target.desired_hash not in made:
+                target, action = plan(unplanned, now, self.policy, sendable=False)
+            elif action is Action.OFFER:
+                target = replace(target, content_hash=made[target.desired_hash])
+            if action is not Action.NOTHING:
+                effects.orders.append(_order(target, action))
+            planned.append(target)
         _count_outcomes(before, planned)
         await target_store.save(connection, tenant_id, before, planned)
         return effects

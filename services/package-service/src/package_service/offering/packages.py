@@ -15,13 +15,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from opamp.v1 import opamp_pb2 as opamp
 from package_service.package import PackageType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from uuid import UUID
 
 _TYPES = {
     PackageType.TOP_LEVEL: opamp.PackageType_TopLevel,
@@ -93,6 +93,12 @@ def available(entries: Iterable[Entry], public_url: str) -> opamp.PackagesAvaila
         )
     message.all_packages_hash = all_packages_hash(hashes)
     return message
+
+
+def file_ids(body: bytes) -> set[UUID]:
+    """Name the files of a serialised list."""
+    listed = opamp.PackagesAvailable.FromString(body).packages.values()
+    return {UUID(file_id_text(package.file.download_url)) for package in listed}
 
 
 def with_headers(body: bytes, header_of: Callable[[str], str]) -> bytes:

@@ -243,12 +243,24 @@ def desire(target: Target, desired_hash: bytes, held: str) -> Target:
     )
 
 
-def plan(target: Target, now: datetime, policy: Policy = DEFAULT_POLICY) -> tuple[Target, Action]:
+def plan(
+    target: Target, now: datetime, policy: Policy = DEFAULT_POLICY, *, sendable: bool = True
+) -> tuple[Target, Action]:
     """
     Decide the next act for an agent and when to look again.
 
     An offer is recorded here, before it is spoken: a crash in between leaves an offer nobody heard, which is
     repeated when `retry_at` comes. Its content_hash is the caller's to set.
+
+    Args:
+        target: The agent.
+
+        now: Database time.
+
+        policy: How patient to be.
+
+        sendable: Whether every file of its list may be offered now. Otherwise nothing is sent: when that changes, the
+            agent is looked at anew.
     """
     target = _timed_out(target, now, policy)
     action = Action.NOTHING
@@ -258,7 +270,7 @@ def plan(target: Target, now: datetime, policy: Policy = DEFAULT_POLICY) -> tupl
             target = replace(target, timeouts=0, waiting_since=None) if target.waiting_since else target
         elif target.delivered:
             target, action, due = _silent(target, now, policy)
-        elif target.is_blocked or target.timeouts >= policy.max_timeouts:
+        elif not sendable or target.is_blocked or target.timeouts >= policy.max_timeouts:
             pass
         elif target.retry_at is not None and now < target.retry_at:
             due = target.retry_at
