@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from rollout.machine import CLOSED, NOBODY, step
+from rollout.machine import CLOSED, DESERTED, LOST, NOBODY, step
 from rollout.members import ABSENT, Member, MemberState
 from rollout.plan import Plan, Stage, Threshold
 from rollout.sight import Sight, Stand
@@ -187,6 +187,55 @@ def test_most_of_the_fleet_leaving_in_the_middle_is_waited_for() -> None:
         world.look(600)
 
     assert (world.rollout.state, world.rollout.stage) == (State.RUNNING, 1)
+
+
+def test_switched_off_in_the_middle_is_no_end() -> None:
+    """Ten have it, ten are under way, nobody belongs to it any more: it holds, and goes on when they are back."""
+    world = World(PLAN, fleet(100))
+    while len(world.admitted) < 30:
+        world.look(30)
+    agents, world.agents = world.agents, {}
+
+    world.look(1)
+    assert (world.rollout.state, world.rollout.reason) == (State.HALTED, DESERTED)
+    world.rollout = resume(world.rollout, world.now)
+    world.look(1)
+    assert world.rollout.state is State.HALTED
+
+    world.agents = agents
+    world.rollout = resume(world.rollout, world.now)
+    world.until_it_rests()
+    assert world.rollout.state is State.COMPLETED
+    assert world.count(MemberState.SUCCEEDED) == 100
+
+
+def test_the_last_one_leaving_is_no_end_either() -> None:
+    """All have succeeded; but the ground is gone, and what it would become nobody knows."""
+    world = World(replace(PLAN, stages=(Stage(percent=100),), max_in_flight=100), fleet(10))
+    world.look()
+    world.look(1)
+    world.agents.clear()
+
+    world.look(100)
+
+    assert world.rollout.state is State.HALTED
+
+
+def test_most_of_the_fleet_lost_holds_it_until_somebody_goes_on_with_the_rest() -> None:
+    """Re-labelled, or taken over by another assignment; half of it or fewer is the way of the world."""
+    for lost, state in ((50, State.RUNNING), (51, State.HALTED)):
+        world = World(PLAN, fleet(100))
+        world.look()
+        waiting = [uid for uid in world.agents if uid not in world.admitted]
+        for uid in waiting[:lost]:
+            del world.agents[uid]
+        world.look(1)
+        assert world.rollout.state is state
+
+    assert world.rollout.reason == LOST.format(lost=51, left=49)
+    world.rollout = resume(world.rollout, world.now)
+    world.until_it_rests()
+    assert (world.rollout.state, world.count(MemberState.SUCCEEDED)) == (State.COMPLETED, 49)
 
 
 def test_few_absent_agents_are_left_behind() -> None:

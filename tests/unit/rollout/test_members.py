@@ -91,9 +91,9 @@ def test_put_back_and_back() -> None:
 
 def test_who_leaves_is_left_out_and_may_come_again() -> None:
     """Who is settled stays as it is."""
-    gone = lost(member(MemberState.ADMITTED, stage=1), T0)
-    assert (gone.state, gone.error) == (MemberState.LEFT_OUT, OUT)
-    assert lost(member(MemberState.SUCCEEDED), T0) == member(MemberState.SUCCEEDED)
+    gone = lost(member(MemberState.ADMITTED, stage=1), T0, 2)
+    assert (gone.state, gone.error, gone.round) == (MemberState.LEFT_OUT, OUT, 2)
+    assert lost(member(MemberState.SUCCEEDED), T0, 2) == member(MemberState.SUCCEEDED)
 
     again = after(1, gone, Sight())
     assert (again.state, again.error, again.stage) == (MemberState.WAITING, "", None)

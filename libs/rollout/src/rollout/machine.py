@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from rollout.members import ABSENT, IN_FLIGHT, TOUCHED, Member, MemberState, lost, moved, observe
+from rollout.members import ABSENT, IN_FLIGHT, OUT, TOUCHED, Member, MemberState, lost, moved, observe
 from rollout.order import in_order
 from rollout.plan import EVERYBODY, Plan, Stage
 from rollout.state import LIVING, Rollout, State
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NOBODY = "waits for agents: none that belongs to this stage is connected"
 CLOSED = "waits for its maintenance window"
 HALTED = "{failed} of {size} agents failed"
+DESERTED = "none of its agents belongs to it any more: see what became of what it stands on"
+LOST = "{lost} of its agents do not belong to it any more, {left} do: see what became of what it stands on"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class _View:
             if sight is not None:
                 self.members[uid] = observe(member, sight, self.plan, self.now, self.rollout.round)
                 continue
-            self.members[uid] = lost(member, self.now)
+            self.members[uid] = lost(member, self.now, self.rollout.round)
             if member.state in IN_FLIGHT:
                 self.put_back.append(uid)
         for uid in self.sights:
@@ -111,9 +113,14 @@ class _View:
                 self.members[uid] = Member(uid, since=self.now)
 
     def halt_if_due(self) -> None:
-        """Hold everything when too many failed since it was last resumed."""
+        """Hold everything when too many failed, or most were lost, since it was last resumed."""
         if self.rollout.state is State.HALTED:
             return
+        reason = self._too_many_failed() or self._too_many_lost()
+        if reason:
+            self.rollout = replace(self.rollout, state=State.HALTED, reason=reason)
+
+    def _too_many_failed(self) -> str:
         this_round = [
             member
             for member in self.members.values()
@@ -121,8 +128,22 @@ class _View:
         ]
         size = max(1, self._size(self._stage) - self._failed_before())
         if self.plan.threshold.reached(len(this_round), size):
-            reason = HALTED.format(failed=len(this_round), size=size)
-            self.rollout = replace(self.rollout, state=State.HALTED, reason=reason)
+            return HALTED.format(failed=len(this_round), size=size)
+        return ""
+
+    def _too_many_lost(self) -> str:
+        """
+        Say whether the ground has gone: who it is for was switched off, narrowed or taken over by somebody else.
+
+        Those that are left would be all there is, and it would end as if the others had been asked.
+        """
+        if self.members and not self.sights:
+            return DESERTED
+        out = sum(
+            member.state is MemberState.LEFT_OUT and member.error == OUT and member.round == self.rollout.round
+            for member in self.members.values()
+        )
+        return LOST.format(lost=out, left=len(self.sights)) if out > len(self.sights) else ""
 
     def put_failed_back(self) -> None:
         """Tell those that failed to go back to what they had."""

@@ -59,7 +59,7 @@ class Member:
     """Stage it was admitted in, from 0; None before that."""
 
     round: int = 0
-    """Round it failed in: each resumption of a halted rollout begins another."""
+    """Round it failed or was lost in: each resumption of a halted rollout begins another."""
 
     error: str = ""
     """Why it failed or was left out; kept when it is back."""
@@ -86,11 +86,11 @@ def observe(member: Member, sight: Sight, plan: Plan, now: datetime, current_rou
             return member
 
 
-def lost(member: Member, now: datetime) -> Member:
+def lost(member: Member, now: datetime, current_round: int) -> Member:
     """Move on an agent that does not belong to the rollout any more; who is settled stays settled."""
     if member.state in SETTLED:
         return member
-    return replace(moved(member, MemberState.LEFT_OUT, now), error=OUT)
+    return replace(moved(member, MemberState.LEFT_OUT, now), error=OUT, round=current_round)
 
 
 def moved(member: Member, state: MemberState, now: datetime) -> Member:

@@ -25,7 +25,7 @@ class State(StrEnum):
     """Somebody holds it; nobody is admitted."""
 
     HALTED = "halted"
-    """It holds itself, for too many failed; nobody is admitted until somebody resumes it."""
+    """It holds itself, for too many failed or were lost; nobody is admitted until somebody resumes it."""
 
     COMPLETED = "completed"
     ABORTED = "aborted"
