@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from package_service.offering.target import TAKES_PACKAGES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -18,6 +20,7 @@ _OF = """
 SELECT p.instance_uid, p.version, p.state, p.error, t.healthy, t.connected, p.since FROM agent_package p
 JOIN package_target t ON t.tenant_id = p.tenant_id AND t.instance_uid = p.instance_uid
 WHERE p.tenant_id = $1 AND p.assignment_id = $2 AND p.instance_uid = ANY ($3)
+  AND NOT t.withheld AND t.capabilities & $4 = $4
 """
 
 
@@ -41,8 +44,8 @@ class Progress:
 async def of(
     connection: Connection | asyncpg.Pool, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes]
 ) -> dict[bytes, Progress]:
-    """Tell where these agents stand; one the assignment does not decide for (any more) is left out."""
-    rows = await connection.fetch(_OF, tenant_id, assignment_id, list(uids))
+    """Tell where these agents stand; one that is not of the assignment's population (any more) is left out."""
+    rows = await connection.fetch(_OF, tenant_id, assignment_id, list(uids), TAKES_PACKAGES)
     return {
         row["instance_uid"]: Progress(
             row["version"], row["state"], row["error"], row["healthy"], row["connected"], row["since"]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ACCEPTS_PACKAGES = int(opamp.AgentCapabilities_AcceptsPackages)
 REPORTS_PACKAGES = int(opamp.AgentCapabilities_ReportsPackageStatuses)
+TAKES_PACKAGES = ACCEPTS_PACKAGES | REPORTS_PACKAGES
+"""Both: without the second nobody learns what became of an offer."""
 
 Fence = tuple[int, int]
 """(epoch, sequence) of the newest fact of one kind that was taken."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from package_service.offering.target import TAKES_PACKAGES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
@@ -12,10 +14,12 @@ if TYPE_CHECKING:
 
     from servicekit.postgres import Connection
 
+# Agents that may be offered packages, and would tell what became of them.
 _POPULATION = """
 SELECT p.instance_uid, t.labels FROM agent_package p
 JOIN package_target t ON t.tenant_id = p.tenant_id AND t.instance_uid = p.instance_uid
-WHERE p.tenant_id = $1 AND p.assignment_id = $2 ORDER BY p.instance_uid
+WHERE p.tenant_id = $1 AND p.assignment_id = $2 AND NOT t.withheld AND t.capabilities & $3 = $3
+ORDER BY p.instance_uid
 """
 
 
@@ -25,8 +29,9 @@ async def population(
     """
     List the agents the assignment wins for, with their labels, by uid.
 
-    Only agents that accept packages; connected or not. As of the last look at each, which follows a change of
-    labels at once and a change of assignments within a second.
+    Connected or not; but only agents that accept packages and report what became of them, and never one that waits
+    for approval: nothing is offered to it, so nobody who merely reaches a gateway can hold up a campaign. As of the
+    last look at each, which follows a change of labels at once and a change of assignments within a second.
     """
-    rows = await connection.fetch(_POPULATION, tenant_id, assignment_id)
+    rows = await connection.fetch(_POPULATION, tenant_id, assignment_id, TAKES_PACKAGES)
     return [(row["instance_uid"], row["labels"]) for row in rows]
