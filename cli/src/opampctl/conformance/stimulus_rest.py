@@ -36,7 +36,8 @@ class RestStimulus:
         self._run = secrets.token_hex(3)
         self._configurations: dict[str, str] = {}
         self._made: set[str] = set()
-        self._published: set[str] = set()
+        self._published: dict[tuple[str, str], str] = {}
+        self._publishing = asyncio.Lock()
         self._offered: dict[str, dict[str, str]] = {}
         self._deeds: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "show_agent": self._show_agent,
@@ -73,7 +74,7 @@ class RestStimulus:
     async def close(self) -> None:
         """Delete the configurations, settings, offers, packages and credentials it made."""
         await asyncio.gather(*(self._delete(path) for path in sorted(self._made)))
-        await asyncio.gather(*(self._delete(path) for path in sorted(self._published)))  # free by now
+        await asyncio.gather(*(self._delete(path) for path in sorted(self._published.values())))  # free by now
 
     async def _show_agent(self, instance_uid: str) -> dict[str, Any]:
         try:
@@ -144,7 +145,8 @@ class RestStimulus:
         """Publish them, offer each to this agent alone, and take back what is not among them."""
         offered = self._offered.setdefault(instance_uid, {})
         for package in packages:
-            await self._publish(package)
+            async with self._publishing:  # checks run side by side, and transfers are bounded
+                await self._publish(package)
         for package in packages:
             name, what = package["name"], "Cannot offer a package"
             path = offered.get(name)
@@ -167,7 +169,10 @@ class RestStimulus:
         return {}
 
     async def _publish(self, package: dict[str, Any]) -> None:
-        """Publish a file; for linux, so that it must begin like a program."""
+        """Publish a file unless this run has; for linux, so that it must begin like a program."""
+        known = (package["name"], package["version"])
+        if known in self._published:
+            return
         content = _PROGRAM + base64.b64decode(package["content"])
         draft = {
             "name": package["name"],
@@ -184,7 +189,7 @@ class RestStimulus:
             path = f"/packages/uploads/{quoted(begun['upload']['id'])}"
             await self._client.send_bytes("PUT", path, "Cannot publish a package", _one(content), params={"offset": 0})
             made = await self._post(f"{path}/complete", "Cannot publish a package")
-        self._published.add(f"/packages/{quoted(made['id'])}")
+        self._published[known] = f"/packages/{quoted(made['id'])}"
 
     async def _send_custom_message(self, instance_uid: str, **message: Any) -> dict[str, Any]:
         return await self._post(f"/agents/{instance_uid}/custom-messages", "Cannot send a custom message", message)
