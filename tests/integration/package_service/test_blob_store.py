@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from package_service.blob_store import MIN_PART_BYTES, Part, blob_key, upload_key
-from package_service.errors import BlobDamaged, StoreAway, UploadLost
+from package_service.errors import BlobDoubted, StoreAway, UploadLost
 from package_service.s3 import S3BlobStore
 from world.eventually import wait_until
 from world.s3 import BUCKET, StoreAddress, address_of
@@ -178,18 +178,21 @@ async def test_mark_tells_that_an_object_was_written(store: S3BlobStore) -> None
     assert await store.mark(key) is None
 
 
-async def test_missing_blob_is_damage(store: S3BlobStore) -> None:
-    """Whoever reads what must be there and is not, or is too short, hears of damage."""
+async def test_what_is_not_given_is_no_damage(store: S3BlobStore) -> None:
+    """An object, or its bucket, that is not there, or is too short: doubt, and a time to come back."""
     key = blob_key(bytes(32))
+    with pytest.raises(BlobDoubted) as caught:
+        await read(store, key)
+    assert caught.value.retry_after_seconds
     await store.ping()
-    with pytest.raises(BlobDamaged):
+    with pytest.raises(BlobDoubted):
         await read(store, key)
 
     await write(store, key, b"short")
 
-    with pytest.raises(BlobDamaged):
+    with pytest.raises(BlobDoubted):
         await read(store, key, 0, 6)
-    with pytest.raises(BlobDamaged):
+    with pytest.raises(BlobDoubted):
         await read(store, key, 100, 200)
 
 

@@ -315,7 +315,7 @@ async def test_tampered_bytes_are_never_given_whole(service: Running, s3_server:
     # When the store gives it in several pieces, the last one never leaves, and the connection is cut.
     with contextlib.suppress(httpx.RemoteProtocolError):
         got = await downloaded(service, made["id"])
-        assert (got.status_code, got.json()["code"]) == (503, "blob_damaged")
+        assert (got.status_code, got.json()["code"]) == (503, "blob_doubted")
 
     async def marked() -> bool:
         return (await service.files())[0].HasField("damaged_at")
@@ -329,12 +329,34 @@ async def test_tampered_bytes_are_never_given_whole(service: Running, s3_server:
     assert (await downloaded(service, made["id"])).content == data
 
 
-async def test_missing_blob_is_damage(service: Running, s3_server: S3Server) -> None:
-    """A blob somebody removed is 503, not an empty file."""
-    made = (await service.publish(program())).json()
-    (s3_server.folder / "objects" / "agent-packages" / "sha256" / made["sha256"]).unlink()
+async def test_missing_blob_is_no_damage(service: Running, s3_server: S3Server) -> None:
+    """A folder that is not mounted is 503 and a time to come back, and all is well when it is there again."""
+    data = program()
+    made = (await service.publish(data)).json()
+    blob = s3_server.folder / "objects" / "agent-packages" / "sha256" / made["sha256"]
+    await service.pool.execute("UPDATE package_file SET wanted_at = now()")
 
-    assert (await downloaded(service, made["id"])).json()["code"] == "blob_damaged"
+    async def vetted() -> bool:
+        return await service.pool.fetchval("SELECT vetted_at FROM package_file") is not None
+
+    await wait_until(vetted)
+    blob.unlink()
+
+    answer = await downloaded(service, made["id"])
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "blob_doubted")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert not await vetted()
+
+    async def looked_into() -> bool:
+        return await service.pool.fetchval("SELECT vet_refusal FROM package_file") == "missing"
+
+    await wait_until(looked_into)
+    assert not (await service.files())[0].HasField("damaged_at")
+    assert await service.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%.package.damaged.%'") == 0
+
+    blob.write_bytes(data)
+    assert (await downloaded(service, made["id"])).content == data
 
 
 class TestPresigned:

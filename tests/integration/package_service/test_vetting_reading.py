@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from package_service.errors import BlobDamaged, StoreAway
+from package_service.errors import BlobDoubted, StoreAway
 from package_service.vetting.reading import Finding, Reading, read
 
 from .conftest import sha256
@@ -108,7 +108,7 @@ async def test_written_meanwhile_is_no_finding() -> None:
 async def test_missing_is_no_damage() -> None:
     """Before reading, or gone while we read."""
     assert await found(Shelf(DATA, marks=(None,))) == Reading(Finding.MISSING)
-    assert await found(Shelf(BlobDamaged(), marks=("one", None))) == Reading(Finding.UNSETTLED)
+    assert await found(Shelf(BlobDoubted(), marks=("one", None))) == Reading(Finding.UNSETTLED)
 
 
 async def test_store_away_is_no_finding() -> None:

@@ -77,7 +77,7 @@ class BlobStore(Protocol):
         Read an object, or its bytes from *start* up to but without *end*, in chunks of at most 256 KiB.
 
         Raises:
-            BlobDamaged: It is not there, or shorter than asked for.
+            BlobDoubted: It is not there, or not as long as asked for.
         """
         ...
 

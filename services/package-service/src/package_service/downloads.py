@@ -3,6 +3,9 @@ Handing files out, verified on the way.
 
 The last chunk of a whole file leaves only after the hash of all of it was found right: whoever gets every byte
 the answer announced got what was published. Of a range only the length can be checked; its reader has the hash.
+
+A download never says damage: what the store gives one reader at one moment proves nothing about what it has. The
+content is taken out of offers, and whoever vets reads it.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from package_service import file_store, metrics, package_changes, publisher
+from package_service import file_store, metrics, package_changes
 from package_service.blob_store import blob_key
-from package_service.errors import BlobDamaged, PackageNotFound
+from package_service.errors import BlobDamaged, BlobDoubted, PackageNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +68,7 @@ class Downloads:
         Open bytes of a file for reading, from *start* up to but without *end*.
 
         Raises:
-            BlobDamaged: Here, or while reading, when the stored bytes are not the published ones.
+            BlobDoubted: Here, or while reading, when the store does not give the published bytes.
 
             StoreAway: Here, or while reading.
         """
@@ -73,8 +76,8 @@ class Downloads:
             async with self._store.get(blob_key(file.sha256), start, end) as chunks:
                 whole = start == 0 and end == file.size
                 yield _verified(chunks, file) if whole else chunks
-        except BlobDamaged:
-            await self.note_damage(file)
+        except BlobDoubted:
+            await self.doubt(file)
             raise
 
     async def address(self, file: File, seconds: int) -> str:
@@ -85,15 +88,12 @@ class Downloads:
         """Count one whole download."""
         await file_store.count_download(self._pool, file)
 
-    async def note_damage(self, file: File) -> None:
-        """Keep a blob that is not what it should be from everybody, and say so once."""
+    async def doubt(self, file: File) -> None:
+        """Let a content be offered to nobody until it was read again."""
         async with self._pool.acquire() as connection, connection.transaction():
-            hit = await file_store.mark_damaged(connection, file.sha256)
-            await package_changes.note(connection, [(each.tenant_id, each.name) for each in hit])
-            for each in hit:
-                await publisher.say_package(connection, "damaged", each)
-        for each in hit:
-            log.warning("package_damaged", name=each.name, version=each.version, sha256=each.sha256.hex())
+            await file_store.lock_blob(connection, file.sha256)
+            await package_changes.note(connection, await file_store.doubt(connection, file.sha256))
+        log.warning("package_doubted", name=file.name, version=file.version, sha256=file.sha256.hex())
 
 
 async def _verified(chunks: AsyncIterator[bytes], file: File) -> AsyncIterator[bytes]:
@@ -104,7 +104,7 @@ async def _verified(chunks: AsyncIterator[bytes], file: File) -> AsyncIterator[b
             yield held
         held = chunk
     if digest.digest() != file.sha256:
-        raise BlobDamaged
+        raise BlobDoubted
     if held:
         yield held
 

@@ -41,7 +41,8 @@ What package-service refuses, and how it says so.
     └── Unavailable
         ├── StoreAway            the object store does not answer
         ├── TicketsAway          no key for download tickets is there yet
-        └── BlobDamaged          the stored bytes are not the published ones
+        ├── BlobDoubted          the object store does not give the bytes that were published
+        └── BlobDamaged          they were read again, and are others
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STORE_RETRY_SECONDS = 5.0
+DOUBTED_RETRY_SECONDS = 30.0
 DAMAGED_RETRY_SECONDS = 300.0
 TRANSFER_RETRY_SECONDS = 2.0
 
@@ -195,6 +197,18 @@ class StoreAway(Unavailable):
         )
 
 
+class BlobDoubted(Unavailable):
+    """The store gave nothing, another length or other bytes: perhaps for a moment only, so it is looked into."""
+
+    code = "blob_doubted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store does not give this file as it was published; it is being looked into, try again",
+            retry_after_seconds=DOUBTED_RETRY_SECONDS,
+        )
+
+
 class BlobDamaged(Unavailable):
     """The stored bytes are not those that were published: nobody gets them."""
 
@@ -292,8 +306,12 @@ class AssignmentBusy(Conflict):
 
     code = "assignment_busy"
 
-    def __init__(self) -> None:
-        super().__init__("a campaign moves the agents of this assignment; wait for it, or abort it")
+    def __init__(self, campaign: str) -> None:
+        super().__init__(
+            f"the campaign {campaign} moves the agents of this assignment, which stays as it is meanwhile; to stop it "
+            "at once pause the campaign, to undo it abort it, then change the assignment",
+            details=[Problem("campaign", f"{campaign} lives")],
+        )
 
 
 class AssignmentFloats(Conflict):

@@ -117,6 +117,13 @@ WITH hit AS (
 )
 SELECT {_COLUMNS} FROM hit f JOIN package p ON p.tenant_id = f.tenant_id AND p.name = f.name
 """  # noqa: S608 - constants only
+_DOUBT = """
+UPDATE package_file p SET wanted_at = coalesce(p.wanted_at, now()), vetted_at = NULL, vetted_mark = '', vet_refusal = ''
+FROM (SELECT tenant_id, file_id, vetted_at FROM package_file WHERE sha256 = $1 FOR UPDATE) AS before
+WHERE p.tenant_id = before.tenant_id AND p.file_id = before.file_id AND p.damaged_at IS NULL
+  AND (p.wanted_at IS NULL OR p.vetted_at IS NOT NULL OR p.vet_refusal <> '')
+RETURNING p.tenant_id, p.name, before.vetted_at IS NOT NULL AS was_vetted
+"""
 _IS_DAMAGED = "SELECT EXISTS (SELECT FROM package_file WHERE sha256 = $1 AND damaged_at IS NOT NULL)"
 _HEAL = """
 UPDATE package_file SET damaged_at = NULL, vetted_at = NULL, vetted_mark = '', vet_refusal = '' WHERE sha256 = $1
@@ -241,6 +248,17 @@ async def has_content(connection: Connection, tenant_id: str, sha256: bytes) -> 
 async def mark_damaged(connection: Connection, sha256: bytes) -> list[File]:
     """Note that a blob is not what it should be; returns the files that were thought well until now."""
     return [found for row in await connection.fetch(_DAMAGE, sha256) if (found := _file(row))]
+
+
+async def doubt(connection: Connection, sha256: bytes) -> list[tuple[str, str]]:
+    """
+    Let a content not be offered until it was read again, and note that it shall be.
+
+    Returns:
+        Tenant and package of the files that were offered until now.
+    """
+    rows = await connection.fetch(_DOUBT, sha256)
+    return [(row["tenant_id"], row["name"]) for row in rows if row["was_vetted"]]
 
 
 async def is_damaged(connection: Connection, sha256: bytes) -> bool:

@@ -22,7 +22,7 @@ from aiohttp import web
 from package_service import wire
 from package_service.agent_access import token_of
 from package_service.downloads import count_outcome, outcome_of
-from package_service.errors import BlobDamaged, DownloadRefused, StoreAway
+from package_service.errors import BlobDoubted, DownloadRefused, StoreAway
 from package_service.file_tickets import is_ticket
 from package_service.forms import FormReader
 from package_service.ranges import Unsatisfiable, bytes_asked, is_current
@@ -194,8 +194,8 @@ class Listener:
                     sent += len(chunk)
             outcome = outcome_of(file, *span)
             await response.write_eof()
-        except (BlobDamaged, StoreAway, TimeoutError, ConnectionError) as error:
-            outcome = "damaged" if isinstance(error, BlobDamaged) else outcome
+        except (BlobDoubted, StoreAway, TimeoutError, ConnectionError) as error:
+            outcome = "doubted" if isinstance(error, BlobDoubted) else outcome
             if not response.prepared:
                 raise
             # Half an answer cannot become an error: the connection ends before the length announced.

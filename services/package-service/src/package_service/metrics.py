@@ -21,7 +21,7 @@ UPLOADS = Counter(
 UPLOADED_BYTES = Counter("package_service_uploaded_bytes_total", "Bytes of packages stored.", registry=REGISTRY)
 DOWNLOADS = Counter(
     "package_service_downloads_total",
-    "Downloads by who asked (user, agent) and how they ended: whole, range, redirected, broken_off, damaged.",
+    "Downloads by who asked (user, agent) and how they ended: whole, range, redirected, broken_off, doubted.",
     ("who", "outcome"),
     registry=REGISTRY,
 )

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from package_service import metrics
 from package_service.blob_store import BlobInfo, Part
-from package_service.errors import BlobDamaged, StoreAway, UploadLost
+from package_service.errors import BlobDoubted, StoreAway, UploadLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -156,12 +156,13 @@ class S3BlobStore:
             with _failures("get"):
                 answer = await self._client.get_object(**wanted)
         except ClientError as error:
-            raise BlobDamaged from error
+            # It answers and has no such object or bucket: perhaps it is not the store we know, so nothing is damaged.
+            raise BlobDoubted from error
         # Some stores answer a range with 200: only the length tells whether we got what we asked for.
         length = int(answer["ContentLength"])
         if end is not None and length != end - start:
             answer["Body"].close()
-            raise BlobDamaged
+            raise BlobDoubted
         try:
             yield _chunks(answer["Body"], length)
         finally:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from package_service.blob_store import blob_key
-from package_service.errors import BlobDamaged
+from package_service.errors import BlobDoubted
 
 if TYPE_CHECKING:
     from package_service.blob_store import BlobStore
@@ -62,7 +62,7 @@ async def read(store: BlobStore, sha256: bytes, size: int) -> Reading:
     for _ in range(READS_BEFORE_DAMAGE):
         try:
             right = await _is_right(store, key, sha256, size)
-        except BlobDamaged:
+        except BlobDoubted:
             # What the port says when the store refuses to give an object: no byte was seen.
             return Reading(Finding.UNSETTLED)
         if await store.mark(key) != before:

@@ -284,7 +284,7 @@ class Vetting:
             await package_changes.note(connection, [(file.tenant_id, file.name) for file in hit])
         for file in hit:
             metrics.VETTED.labels("damaged").inc()
-            log.error("package_damaged", name=file.name, version=file.version, sha256=sha256.hex())
+            log.warning("package_damaged", name=file.name, version=file.version, sha256=sha256.hex())
 
     async def _heal(self, sha256: bytes, size: int) -> bool:
         """Let a content that is right again be wanted as any other; says whether it is."""
