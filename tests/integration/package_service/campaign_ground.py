@@ -69,6 +69,14 @@ class Ground:
         """Return the assignment, if it is the one there is."""
         return self.assigned if assignment_id == self.assignment_id else None
 
+    async def standing(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return the assignment; memory keeps nobody away."""
+        return await self.assignment(connection, tenant_id, assignment_id)
+
+    async def still(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return the assignment; memory keeps nobody away."""
+        return await self.assignment(connection, tenant_id, assignment_id)
+
     async def population(
         self, connection: Connection, tenant_id: str, assignment_id: UUID
     ) -> list[tuple[bytes, Mapping[str, str]]]:
@@ -98,7 +106,7 @@ class Ground:
         """Take the new version, unless somebody was faster, or the test says so."""
         if not self.settles or self.assigned is None or self.assigned.version != campaign.from_version:
             return False
-        self.assigned = replace(self.assigned, version=campaign.to_version)
+        self.assigned = replace(self.assigned, version=campaign.to_version, revision=self.assigned.revision + 1)
         return True
 
     def _progress(self, uid: bytes) -> Progress:

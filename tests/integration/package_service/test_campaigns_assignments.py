@@ -68,6 +68,8 @@ async def test_who_is_there_and_what_they_have(pool: asyncpg.Pool, offers: tuple
     port, assignment_id = offers
     async with pool.acquire() as connection, connection.transaction():
         assert await port.assignment(connection, TENANT, assignment_id) == Assigned("collector", "1.0.0")
+        assert await port.standing(connection, TENANT, assignment_id) == Assigned("collector", "1.0.0")
+        assert await port.still(connection, TENANT, assignment_id) == Assigned("collector", "1.0.0")
         assert await port.assignment(connection, TENANT, UUID(int=0)) is None
         people = await port.population(connection, TENANT, assignment_id)
         assert [(uid, dict(labels)) for uid, labels in people] == [
@@ -84,7 +86,7 @@ async def test_settled_once(pool: asyncpg.Pool, offers: tuple[Offers, UUID]) -> 
     campaign = await kept(pool, assignment_id=assignment_id)
     async with pool.acquire() as connection, connection.transaction():
         assert await port.settle(connection, campaign)
-        assert await port.assignment(connection, TENANT, assignment_id) == Assigned("collector", "1.1.0")
+        assert await port.assignment(connection, TENANT, assignment_id) == Assigned("collector", "1.1.0", revision=2)
         assert not await port.settle(connection, campaign)
 
 

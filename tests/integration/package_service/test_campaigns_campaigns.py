@@ -117,7 +117,7 @@ async def test_one_that_lives_per_assignment(people: Campaigns) -> None:
     """Two would pull agents to and fro; drafts may wait."""
     first, second = await made(people, "a"), await made(people, "b")
     await act(people, first, "start")
-    with pytest.raises(AssignmentBusy):
+    with pytest.raises(AssignmentBusy, match="campaign a "):
         await act(people, second, "start")
 
     await act(people, first, "abort")
@@ -160,6 +160,19 @@ async def test_ground_no_campaign_can_stand_on(people: Campaigns, ground: Ground
         await made(people)
     with pytest.raises(InvalidCampaign):
         await people.create(TENANT, replace(DRAFT, name="No Name"), ASSIGNMENT, "ann")
+
+
+async def test_ground_that_changed_before_the_start(people: Campaigns, ground: Ground) -> None:
+    """Another package, or switched off: told by its field, and nothing begins."""
+    campaign = await made(people)
+    for assigned in (Assigned("other", "1.0.0"), Assigned("collector", "1.0.0", enabled=False)):
+        ground.assigned = assigned
+        with pytest.raises(InvalidCampaign) as caught:
+            await act(people, campaign, "start")
+        assert caught.value.details[0].field == "assignment_id"
+
+    ground.assigned = Assigned("collector", "1.0.0", revision=9)
+    assert (await act(people, campaign, "start")).assignment_revision == 9
 
 
 async def test_so_many_and_no_more(people: Campaigns, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from package_service.agent_access import AgentAccess
 from package_service.bounds import Bounds, Lane
 from package_service.campaigns.assignments import AssignmentOffers
 from package_service.campaigns.campaigns import Campaigns
-from package_service.campaigns.guard import Guard
+from package_service.campaigns.guard import refuse_while_moved
 from package_service.campaigns.rpc import CampaignQuestions
 from package_service.campaigns.runner import Runner
 from package_service.catalogue import Catalogue
@@ -160,6 +160,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
         public_url=public_url_of(settings.public_url, settings.host, port),
         mint=file_tickets.mint,
         signatures=chosen,
+        guard=refuse_while_moved,
     )
     offering.start(room)
     on_campaigns = AssignmentOffers()
@@ -169,7 +170,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     answered = {
         **questions.handlers(),
         **signing_questions.handlers(),
-        **Guard(pool, on_campaigns).before(offering.handlers()),
+        **offering.handlers(),
         **campaign_questions.handlers(),
     }
     await bus.serve(SERVICE, room.version, answered)

@@ -348,6 +348,8 @@ CREATE TABLE campaign (
     updated_at         timestamptz NOT NULL DEFAULT now(),
     started_at         timestamptz,
     ended_at           timestamptz,
+    -- Of the assignment when it was started or last resumed: any other holds it.
+    assignment_revision bigint     NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, campaign_id)
 );
 CREATE INDEX campaign_created ON campaign (tenant_id, created_at, campaign_id);

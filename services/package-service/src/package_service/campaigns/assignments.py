@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from package_service.campaigns.campaign import Campaign
+    from package_service.offering.assignment import Assignment
     from package_service.offering.progress import Progress
     from servicekit.postgres import Connection
 
@@ -22,8 +23,16 @@ class AssignmentOffers:
 
     async def assignment(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
         """Return an assignment; None when there is none."""
-        found = await assignment_store.get(connection, tenant_id, assignment_id)
-        return None if found is None else Assigned(found.terms.package, found.terms.version)
+        return _assigned(await assignment_store.get(connection, tenant_id, assignment_id))
+
+    async def standing(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return an assignment that nobody removes until the transaction ends; changing it is free."""
+        return _assigned(await assignment_store.keep(connection, tenant_id, assignment_id))
+
+    async def still(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return an assignment that, like the files of its tenant, nobody changes until the transaction ends."""
+        await matcher.begin_change(connection, tenant_id)
+        return _assigned(await assignment_store.lock(connection, tenant_id, assignment_id))
 
     async def population(
         self, connection: Connection, tenant_id: str, assignment_id: UUID
@@ -57,8 +66,15 @@ class AssignmentOffers:
         """
         await matcher.begin_change(connection, campaign.tenant_id)
         found = await assignment_store.lock(connection, campaign.tenant_id, campaign.assignment_id)
-        if found is None or found.terms.version != campaign.from_version:
+        if found is None or (found.terms.package, found.terms.version) != (campaign.package, campaign.from_version):
             return False
         terms = replace(found.terms, version=campaign.to_version)
         await assignment_store.change(connection, found, terms, campaign.updated_by)
         return True
+
+
+def _assigned(found: Assignment | None) -> Assigned | None:
+    if found is None:
+        return None
+    terms = found.terms
+    return Assigned(terms.package, terms.version, terms.channel, terms.enabled, found.revision)

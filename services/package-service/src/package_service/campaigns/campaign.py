@@ -52,6 +52,8 @@ class Campaign:
     updated_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    assignment_revision: int = 0
+    """Of the assignment when it was started or last resumed; 0 = nobody noted it."""
 
 
 def check(draft: Draft) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _COLUMNS = """
 tenant_id, campaign_id, name, assignment_id, package, from_version, to_version, stages, max_in_flight, watch_seconds,
 timeout_seconds, failure_threshold, opening, rollback, state, stage, stage_since, round, reason, revision, created_by,
-created_at, updated_by, updated_at, started_at, ended_at
+created_at, updated_by, updated_at, started_at, ended_at, assignment_revision
 """
 # Whoever may not have too many excludes whoever makes another at this moment.
 _LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('campaigns ' || $1))"
@@ -49,7 +49,7 @@ SELECT c.tenant_id, c.campaign_id FROM campaign c WHERE c.state = 'completed' AN
 ORDER BY 1, 2
 """
 _BUSY = """
-SELECT campaign_id FROM campaign
+SELECT name FROM campaign
 WHERE tenant_id = $1 AND assignment_id = $2 AND state IN ('running', 'paused', 'halted') AND campaign_id <> $3
 """
 _REWRITE = f"""
@@ -60,6 +60,7 @@ WHERE tenant_id = $1 AND campaign_id = $2 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants only
 _MOVE = f"""
 UPDATE campaign SET state = $3, stage = $4, stage_since = $5, round = $6, reason = $7, from_version = $8,
+    assignment_revision = $10,
     updated_by = CASE WHEN $9 = '' THEN updated_by ELSE $9 END, updated_at = now(), revision = revision + 1,
     started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
     ended_at = CASE WHEN $3 IN ('completed', 'aborted') THEN now() END
@@ -138,9 +139,9 @@ async def holding(connection: Connection | asyncpg.Pool) -> list[tuple[str, UUID
     return [(row["tenant_id"], row["campaign_id"]) for row in await connection.fetch(_HOLDING)]
 
 
-async def busy(connection: Connection, tenant_id: str, assignment_id: UUID, besides: UUID) -> UUID | None:
-    """Return the other campaign of this assignment that lives."""
-    found: UUID | None = await connection.fetchval(_BUSY, tenant_id, assignment_id, besides)
+async def busy(connection: Connection, tenant_id: str, assignment_id: UUID, besides: UUID) -> str | None:
+    """Name the other campaign of this assignment that lives."""
+    found: str | None = await connection.fetchval(_BUSY, tenant_id, assignment_id, besides)
     return found
 
 
@@ -159,7 +160,13 @@ async def rewrite(connection: Connection, campaign: Campaign, draft: Draft, auth
 
 
 async def move(
-    connection: Connection, campaign: Campaign, rollout: Rollout, *, author: str = "", from_version: str = ""
+    connection: Connection,
+    campaign: Campaign,
+    rollout: Rollout,
+    *,
+    author: str = "",
+    from_version: str = "",
+    assignment_revision: int = 0,
 ) -> Campaign:
     """Keep where a locked campaign stands now; without an author nobody did it."""
     (row,) = await connection.fetch(
@@ -173,6 +180,7 @@ async def move(
         rollout.reason,
         from_version or campaign.from_version,
         author,
+        assignment_revision or campaign.assignment_revision,
     )
     return _campaign(row)
 
@@ -258,4 +266,5 @@ def _campaign(row: asyncpg.Record) -> Campaign:
         updated_at=row["updated_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        assignment_revision=row["assignment_revision"],
     )

@@ -55,7 +55,7 @@ class Campaigns:
         async with self._pool.acquire() as connection, connection.transaction():
             if await campaign_store.count(connection, tenant_id) >= MAX_CAMPAIGNS:
                 raise QuotaExceeded(f"there are {MAX_CAMPAIGNS} campaigns already; delete ended ones")
-            assigned = await self._ground(connection, tenant_id, assignment_id, draft.to_version)
+            assigned = await self._ground(connection, tenant_id, assignment_id, draft)
             return await campaign_store.add(
                 connection,
                 tenant_id,
@@ -75,7 +75,7 @@ class Campaigns:
             campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
             if campaign.rollout.state is not State.DRAFT:
                 raise CampaignState("changed", campaign.rollout.state.value)
-            await self._ground(connection, tenant_id, campaign.assignment_id, draft.to_version)
+            await self._ground(connection, tenant_id, campaign.assignment_id, draft)
             return await campaign_store.rewrite(connection, campaign, draft, author)
 
     async def get(self, tenant_id: str, campaign_id: UUID) -> Campaign:
@@ -115,14 +115,17 @@ class Campaigns:
         match action:
             case "start":
                 begun = start(rollout, now)
-                assigned = await self._ground(connection, *keys, campaign.to_version)
-                if await campaign_store.busy(connection, *keys, campaign.campaign_id) is not None:
-                    raise AssignmentBusy
+                assigned = await self._begun_on(connection, campaign)
                 # What is left of an earlier campaign, or of somebody's hand, would let agents begin before their turn.
                 await self._offers.unchoose(connection, *keys, None)
                 await agent_store.release_all(connection, *keys)
                 return await campaign_store.move(
-                    connection, campaign, begun, author=author, from_version=assigned.version
+                    connection,
+                    campaign,
+                    begun,
+                    author=author,
+                    from_version=assigned.version,
+                    assignment_revision=assigned.revision,
                 )
             case "abort":
                 members = await agent_store.everybody(connection, campaign)
@@ -130,33 +133,73 @@ class Campaigns:
                 await agent_store.save(connection, campaign, changed)
                 await self._offers.unchoose(connection, *keys, None)
                 return await campaign_store.move(connection, campaign, ended, author=author)
+            case "pause":
+                return await campaign_store.move(connection, campaign, pause(rollout), author=author)
             case _:
-                moved: Rollout = pause(rollout) if action == "pause" else resume(rollout, now)
-                return await campaign_store.move(connection, campaign, moved, author=author)
+                moved: Rollout = resume(rollout, now)
+                # Whoever goes on has seen how the assignment is now; what no campaign can stand on holds it again.
+                ground = await self._offers.assignment(connection, *keys)
+                revision = 0 if ground is None else ground.revision
+                return await campaign_store.move(
+                    connection, campaign, moved, author=author, assignment_revision=revision
+                )
 
-    async def _ground(self, connection: Connection, tenant_id: str, assignment_id: UUID, to_version: str) -> Assigned:
-        """
-        Return the assignment, if a campaign to that version can stand on it.
+    async def _begun_on(self, connection: Connection, campaign: Campaign) -> Assigned:
+        """Return the assignment a campaign begins on, unless another one lives on it; raises as `_firm` does."""
+        keys = (campaign.tenant_id, campaign.assignment_id)
+        assigned = await self._offers.still(connection, *keys)
+        busy = await campaign_store.busy(connection, *keys, campaign.campaign_id)
+        if busy is not None:
+            raise AssignmentBusy(busy)
+        if assigned is not None and not assigned.enabled:
+            raise InvalidCampaign([Problem("assignment_id", "is switched off: it decides for nobody")])
+        return await _firm(connection, campaign.tenant_id, assigned, campaign.to_version, campaign.package)
 
-        Raises:
-            AssignmentNotFound: There is none.
-
-            AssignmentFloats: It pins no exact version, so there is none to go back to.
-
-            InvalidCampaign: Nobody has published that version, or it is the assignment's already.
-        """
+    async def _ground(self, connection: Connection, tenant_id: str, assignment_id: UUID, draft: Draft) -> Assigned:
+        """Return the assignment, if such a campaign can stand on it; raises as `_firm` does."""
         assigned = await self._offers.assignment(connection, tenant_id, assignment_id)
-        if assigned is None:
-            raise AssignmentNotFound
-        if problem_of_version(assigned.version):
-            raise AssignmentFloats(assigned.version)
-        if assigned.version == to_version:
-            raise InvalidCampaign([Problem("to_version", "is the assignment's version already")])
-        files = await file_store.of_name(connection, tenant_id, assigned.package)
-        if not any(file.version == to_version and file.active for file in files):
-            message = f"is no published and active version of {assigned.package}"
-            raise InvalidCampaign([Problem("to_version", message)])
-        return assigned
+        return await _firm(connection, tenant_id, assigned, draft.to_version)
+
+
+async def _firm(
+    connection: Connection, tenant_id: str, assigned: Assigned | None, to_version: str, package: str = ""
+) -> Assigned:
+    """
+    Return the assignment, if a campaign to that version can stand on it.
+
+    Args:
+        connection: To read files.
+
+        tenant_id: Whose.
+
+        assigned: The assignment; None = there is none.
+
+        to_version: Where the campaign goes.
+
+        package: Whose versions the campaign is about; empty = the assignment's, whichever that is.
+
+    Raises:
+        AssignmentNotFound: There is none.
+
+        AssignmentFloats: It pins no exact version, so there is none to go back to.
+
+        InvalidCampaign: It is about another package, or nobody has published that version, or it is the assignment's
+            already.
+    """
+    if assigned is None:
+        raise AssignmentNotFound
+    if package and assigned.package != package:
+        message = f"is about {assigned.package} by now, the campaign about {package}: make another one"
+        raise InvalidCampaign([Problem("assignment_id", message)])
+    if problem_of_version(assigned.version):
+        raise AssignmentFloats(assigned.version)
+    if assigned.version == to_version:
+        raise InvalidCampaign([Problem("to_version", "is the assignment's version already")])
+    files = await file_store.of_name(connection, tenant_id, assigned.package)
+    if not any(file.version == to_version and file.active for file in files):
+        message = f"is no published and active version of {assigned.package}"
+        raise InvalidCampaign([Problem("to_version", message)])
+    return assigned
 
 
 async def _locked(connection: Connection, tenant_id: str, campaign_id: UUID, expected_revision: int) -> Campaign:

@@ -1,69 +1,33 @@
-"""Keeps people from pulling an assignment from under its campaign; what slips through, the runner holds or ends."""
+"""
+Keeps people from pulling an assignment from under its campaign; what slips through, the runner holds or ends.
+
+Whoever starts a campaign holds the same lock as whoever changes an assignment, so one of both sees the other.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts import subjects
 from package_service.campaigns import campaign_store
 from package_service.errors import AssignmentBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    import asyncpg
-    from google.protobuf.message import Message
-
-    from package_service.campaigns.offers import Offers
-
-    Handlers = Mapping[Any, Callable[[Any], Awaitable[Message]]]
+    from package_service.offering.assignment import Assignment
+    from servicekit.postgres import Connection
 
 NOBODY = UUID(int=0)
 
 
-class Guard:
+async def refuse_while_moved(connection: Connection, before: Assignment) -> None:
     """
-    Stands before what is asked of assignments.
+    Refuse to change or remove a locked assignment whose agents a campaign moves.
 
-    Args:
-        pool: The service's database.
+    Whatever is changed of it: who it is for decides whom the campaign has, and so what its end means.
 
-        offers: To tell which version an assignment has.
+    Raises:
+        AssignmentBusy: With the campaign's name, and what to do instead.
     """
-
-    def __init__(self, pool: asyncpg.Pool, offers: Offers) -> None:
-        self._pool = pool
-        self._offers = offers
-
-    def before(self, handlers: Handlers) -> Handlers:
-        """Return the same handlers, which refuse to delete or repin an assignment while a campaign moves its agents."""
-        change, delete = handlers[subjects.UPDATE_PACKAGE_ASSIGNMENT], handlers[subjects.DELETE_PACKAGE_ASSIGNMENT]
-
-        async def guarded_change(request: Any) -> Message:
-            if request.draft.HasField("version") and await self._is_busy(request, request.draft.version):
-                raise AssignmentBusy
-            return await change(request)
-
-        async def guarded_delete(request: Any) -> Message:
-            if await self._is_busy(request):
-                raise AssignmentBusy
-            return await delete(request)
-
-        return {
-            **handlers,
-            subjects.UPDATE_PACKAGE_ASSIGNMENT: guarded_change,
-            subjects.DELETE_PACKAGE_ASSIGNMENT: guarded_delete,
-        }
-
-    async def _is_busy(self, request: Any, version: str = "") -> bool:
-        """Say whether a campaign lives that this would disturb; what cannot be asked about is for others to refuse."""
-        try:
-            assignment_id = UUID(request.id)
-        except ValueError:
-            return False
-        async with self._pool.acquire() as connection:
-            if await campaign_store.busy(connection, request.tenant_id, assignment_id, NOBODY) is None:
-                return False
-            assigned = await self._offers.assignment(connection, request.tenant_id, assignment_id)
-            return assigned is not None and assigned.version != version
+    campaign = await campaign_store.busy(connection, before.tenant_id, before.assignment_id, NOBODY)
+    if campaign is not None:
+        raise AssignmentBusy(campaign)

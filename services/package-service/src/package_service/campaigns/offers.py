@@ -26,12 +26,24 @@ class Assigned:
     version: str
     """Exact, or latest and its like."""
 
+    channel: str = "stable"
+    enabled: bool = True
+    revision: int = 1
+
 
 class Offers(Protocol):
     """Offers, seen from campaigns. Every call is inside the transaction that decides."""
 
     async def assignment(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
         """Return an assignment; None when there is none."""
+        ...
+
+    async def standing(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return an assignment that nobody removes until the transaction ends."""
+        ...
+
+    async def still(self, connection: Connection, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        """Return an assignment that, like the files of its tenant, nobody changes until the transaction ends."""
         ...
 
     async def population(

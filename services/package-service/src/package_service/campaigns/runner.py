@@ -41,7 +41,10 @@ SHARE = 5
 """Looking takes at most one part of so many of the time: a large fleet is looked at less often, not harder."""
 
 GONE = "its assignment was deleted"
-CHANGED = "the assignment's version was changed to {version} by somebody else"
+OFF = "the assignment was switched off"
+OTHER = "the assignment is about {package} now"
+REPINNED = "the assignment's version was changed to {version} by somebody else"
+EDITED = "the assignment was changed by somebody else; resume to go on with whom it is for now"
 _ENDED = {State.COMPLETED: "completed", State.ABORTED: "aborted", State.HALTED: "halted"}
 _COUNTED = frozenset(set(MemberState) - {MemberState.WAITING, MemberState.WATCHING})
 
@@ -106,7 +109,7 @@ class Runner:
             campaign = await campaign_store.lock(connection, tenant_id, campaign_id)
             if campaign is None or campaign.rollout.state not in LIVING:
                 return
-            assigned = await self._offers.assignment(connection, tenant_id, campaign.assignment_id)
+            assigned = await self._offers.standing(connection, tenant_id, campaign.assignment_id)
             members = await agent_store.everybody(connection, campaign)
             now: datetime = await connection.fetchval("SELECT now()")
             if assigned is None:
@@ -185,10 +188,20 @@ class Runner:
 
 def _held(campaign: Campaign, assigned: Assigned) -> Rollout:
     """Hold a campaign whose ground somebody has moved: it would bring the fleet to a version nobody chose."""
-    if assigned.version == campaign.from_version or campaign.rollout.state is State.HALTED:
+    reason = _moved(campaign, assigned)
+    if not reason or campaign.rollout.state is State.HALTED:
         return campaign.rollout
-    reason = CHANGED.format(version=assigned.version)
     return replace(campaign.rollout, state=State.HALTED, reason=reason)
+
+
+def _moved(campaign: Campaign, assigned: Assigned) -> str:
+    if assigned.package != campaign.package:
+        return OTHER.format(package=assigned.package)
+    if assigned.version != campaign.from_version:
+        return REPINNED.format(version=assigned.version)
+    if not assigned.enabled:
+        return OFF
+    return EDITED if campaign.assignment_revision not in (0, assigned.revision) else ""
 
 
 def _held_back(found: Step, members: Mapping[bytes, Member]) -> list[bytes]:

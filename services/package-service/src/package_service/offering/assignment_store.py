@@ -29,7 +29,9 @@ SELECT a.*, ARRAY(SELECT n.instance_uid FROM package_assignment_agent n
 FROM package_assignment a
 """
 _ONE = f"{_SELECT} WHERE a.tenant_id = $1 AND a.assignment_id = $2"
-_LOCK = "SELECT FROM package_assignment WHERE tenant_id = $1 AND assignment_id = $2 FOR UPDATE"
+# Not FOR UPDATE: whoever only needs it to stay (keep) and whoever changes it do not wait for each other.
+_LOCK = "SELECT FROM package_assignment WHERE tenant_id = $1 AND assignment_id = $2 FOR NO KEY UPDATE"
+_KEEP = "SELECT FROM package_assignment WHERE tenant_id = $1 AND assignment_id = $2 FOR KEY SHARE"
 _COUNT = "SELECT count(*) FROM package_assignment WHERE tenant_id = $1"
 _ADD = """
 INSERT INTO package_assignment (tenant_id, name, package, channel, version, selector, groups, priority, enabled,
@@ -67,6 +69,12 @@ async def get(connection: Connection | asyncpg.Pool, tenant_id: str, assignment_
 async def lock(connection: Connection, tenant_id: str, assignment_id: UUID) -> Assignment | None:
     """Return an assignment and keep others from changing it until the transaction ends."""
     await connection.execute(_LOCK, tenant_id, assignment_id)
+    return await get(connection, tenant_id, assignment_id)
+
+
+async def keep(connection: Connection, tenant_id: str, assignment_id: UUID) -> Assignment | None:
+    """Return an assignment and keep others from removing it until the transaction ends."""
+    await connection.execute(_KEEP, tenant_id, assignment_id)
     return await get(connection, tenant_id, assignment_id)
 
 

@@ -15,7 +15,7 @@ from package_service.offering.assignment import Assignment, Terms, check
 from servicekit.records import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     import asyncpg
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from package_service.offering.target import Target
     from servicekit.postgres import Connection
 
+    Guard = Callable[[Connection, Assignment], Awaitable[None]]
+
 MAX_ASSIGNMENTS = 1000
 """Of one tenant."""
+
+
+async def nobody_minds(_connection: Connection, _before: Assignment) -> None:
+    """Let every assignment be changed."""
 
 
 class Assignments:
@@ -38,12 +44,17 @@ class Assignments:
         distribution: Decides what follows for a single agent.
 
         wake: Called after commit: agents are due.
+
+        guard: Refuses, by raising, that an assignment is changed or removed now; called where it is locked.
     """
 
-    def __init__(self, pool: asyncpg.Pool, distribution: Distribution, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, distribution: Distribution, wake: Callable[[], None], *, guard: Guard = nobody_minds
+    ) -> None:
         self._pool = pool
         self._distribution = distribution
         self._wake = wake
+        self._guard = guard
 
     async def get(self, tenant_id: str, assignment_id: UUID) -> Assignment:
         """Return an assignment; raises AssignmentNotFound."""
@@ -108,6 +119,7 @@ class Assignments:
             terms = _tidy(edit(before.terms))
             check(before.name, terms)
             if terms != before.terms:
+                await self._guard(connection, before)
                 await assignment_store.change(connection, before, terms, author)
         self._wake()
         return await self.get(tenant_id, assignment_id)
@@ -121,6 +133,7 @@ class Assignments:
         async with self._pool.acquire() as connection, connection.transaction():
             await matcher.begin_change(connection, tenant_id)
             before = await self._expected(connection, tenant_id, assignment_id, expected_revision)
+            await self._guard(connection, before)
             await assignment_store.delete(connection, before)
         self._wake()
 

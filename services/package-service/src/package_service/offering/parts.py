@@ -9,7 +9,7 @@ import structlog
 
 from contracts import streams, subjects
 from fleet.events.v1 import agent_pb2, facts_pb2
-from package_service.offering.assignments import Assignments
+from package_service.offering.assignments import Assignments, nobody_minds
 from package_service.offering.consumer import FactConsumer, forget_deleted
 from package_service.offering.contents import Contents
 from package_service.offering.distribution import Distribution
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import asyncpg
     from google.protobuf.message import Message
 
+    from package_service.offering.assignments import Guard
     from package_service.offering.contents import Mint
     from package_service.offering.index_store import Signatures
     from package_service.settings import PackageServiceSettings
@@ -68,6 +69,8 @@ class Offering:
         mint: Writes tickets.
 
         signatures: Gives the signatures files are offered with.
+
+        guard: Refuses that an assignment is changed or removed now.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Offering:
         public_url: str,
         mint: Mint,
         signatures: Signatures,
+        guard: Guard = nobody_minds,
     ) -> None:
         self._pool = pool
         self._bus = bus
@@ -88,7 +92,8 @@ class Offering:
         self._desk = OfferDesk(bus, contents, chunk=settings.offer_chunk, inline_bytes=settings.inline_content_bytes)
         self._distribution = Distribution(Matcher(signatures, public_url), policy_of(settings), contents, self._desk)
         self.worker = Worker(pool, bus, self._distribution, interval_seconds=settings.offer_interval_seconds)
-        self._questions = OfferQuestions(pool, Assignments(pool, self._distribution, self.worker.wake))
+        assignments = Assignments(pool, self._distribution, self.worker.wake, guard=guard)
+        self._questions = OfferQuestions(pool, assignments)
 
     def handlers(self) -> Mapping[Any, Callable[[Any], Awaitable[Message]]]:
         """Return every question about offers and what answers it."""
