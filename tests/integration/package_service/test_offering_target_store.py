@@ -26,6 +26,7 @@ STANDING = Standing(
     version="2.0.0",
     file_id=UUID(int=2),
     package_hash=b"w" * 32,
+    content_hash=b"s" * 32,
     listed_file_id=UUID(int=3),
     state=State.DOWNLOADING,
     percent=12.5,
@@ -61,6 +62,7 @@ TARGET = Target(
     reported={"collector": ("1.0.0", "ab")},
     dirty=True,
     due_at=NOW,
+    failed={"plugin": (b"e" * 32, b"f" * 32)},
     packages={"collector": STANDING},
 )
 

@@ -119,7 +119,7 @@ def test_promises_hold_whatever_is_said(said_by_agent: list[tuple[Event, int]], 
         for known in target.packages.values():
             assert 0 <= known.percent <= 100
             assert known.since <= known.moved_at <= now
-            assert (known.state is State.INSTALLED) <= (known.package_hash not in known.failed_hashes)
+            assert (known.state is State.INSTALLED) <= (known.content_hash not in known.failed_hashes)
             assert len(known.failed_hashes) <= 8
 
 

@@ -14,7 +14,7 @@ from package_service.offering.target import ACCEPTS_PACKAGES, REPORTS_PACKAGES, 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LIST, FORMER = b"l" * 32, b"f" * 32
 CONTENT = b"c" * 32
-WANTED = b"w" * 32
+WANTED, FILE = b"w" * 32, b"s" * 32
 POLICY = Policy()
 
 ITEM = Standing(
@@ -25,6 +25,7 @@ ITEM = Standing(
     version="2.0.0",
     file_id=UUID(int=2),
     package_hash=WANTED,
+    content_hash=FILE,
     listed_file_id=UUID(int=2),
 )
 AGENT = Target(
@@ -255,7 +256,7 @@ def test_want_of_progress_is_timed_out_connected_or_not() -> None:
 
 def test_list_that_holds_what_failed_is_not_sent_again() -> None:
     """Not even after a reconnect, when the agent knows another list: only somebody who asks has it sent."""
-    failed = with_state(replace(AGENT, held="collector: gone"), State.FAILED, failed_hashes=(WANTED,))
+    failed = with_state(replace(AGENT, held="collector: gone"), State.FAILED, failed_hashes=(FILE,))
     assert failed.is_blocked
     assert plan(failed, at(5))[1] is Action.NOTHING
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from package_service.offering import packages
 from package_service.offering.assignment import Rule, Wish
 from package_service.offering.machine import Machine
 from package_service.offering.packages import Entry
-from package_service.offering.resolve import NO_WISHES, AgentWishes, Findings, Index, Item, resolved
+from package_service.offering.resolve import MAX_LAID_BY, NO_WISHES, AgentWishes, Findings, Index, Item, resolved
 from package_service.offering.standing import State
 from package_service.offering.target import ACCEPTS_PACKAGES, Target
 
@@ -185,7 +185,7 @@ def test_what_failed_is_replaced_by_what_the_agent_has() -> None:
         packages={
             **wants.packages,
             "collector": replace(
-                wants.packages["collector"], state=State.FAILED, failed_hashes=(new.package_hash,), error="no"
+                wants.packages["collector"], state=State.FAILED, failed_hashes=(new.entry.content_hash,), error="no"
             ),
         },
     )
@@ -209,7 +209,9 @@ def test_another_content_is_another_chance() -> None:
     """A failed hash stays failed when it comes back; a newer version is offered."""
     new, newest = item("2.0.0", 2), item("3.0.0", 3)
     wants, _, _ = resolve(AGENT, index(new))
-    known = replace(wants.packages["collector"], state=State.FAILED, failed_hashes=(new.package_hash,), attempt_id=5)
+    known = replace(
+        wants.packages["collector"], state=State.FAILED, failed_hashes=(new.entry.content_hash,), attempt_id=5
+    )
     failed = replace(wants, packages={"collector": known})
 
     better, versions, _ = resolve(failed, index(new, newest))
@@ -218,6 +220,57 @@ def test_another_content_is_another_chance() -> None:
     assert (standing.state, standing.attempt_id) == (State.PENDING, None)
     worse, versions, _ = resolve(better, index(new))
     assert (worse.packages["collector"].state, versions) == (State.FAILED, {})
+
+
+def with_failed(target: Target, failed: Item) -> Target:
+    """Have this file, which is wanted, failed on the agent."""
+    known = replace(
+        target.packages["collector"], state=State.FAILED, failed_hashes=(failed.entry.content_hash,), error="no"
+    )
+    return replace(target, packages={"collector": known})
+
+
+def test_same_bytes_are_no_other_chance() -> None:
+    """Signed anew, fetched elsewhere, or called another version: what failed is the content."""
+    new = item("2.0.0", 2)
+    failed = with_failed(resolve(AGENT, index(new))[0], new)
+    signed = replace(new, entry=replace(new.entry, signature=b"s" * 64), package_hash=b"p" * 32)
+    after, versions, _ = resolve(failed, index(signed))
+    assert (after.packages["collector"].state, after.packages["collector"].error, versions) == (State.FAILED, "no", {})
+    assert after.packages["collector"].package_hash == signed.package_hash
+
+    renamed = item("2.0.1", 3)
+    renamed = replace(renamed, entry=replace(renamed.entry, content_hash=new.entry.content_hash))
+    after, versions, _ = resolve(failed, index(new, renamed))
+    assert (after.packages["collector"].state, after.packages["collector"].version) == (State.FAILED, "2.0.1")
+    assert versions == {}
+
+
+@pytest.mark.parametrize("gone", [{"labels": {"env": "test"}}, {"capabilities": 0}])
+def test_what_failed_is_remembered_while_the_agent_should_not_have_it(gone: dict[str, Any]) -> None:
+    """A label or a capability that goes and comes back is no other chance; installed after all, it is forgotten."""
+    new = item("2.0.0", 2)
+    failed = with_failed(resolve(AGENT, index(new))[0], new)
+    away = resolve(replace(failed, **gone), index(new))[0]
+    assert (away.packages, away.failed) == ({}, {"collector": (new.entry.content_hash,)})
+    assert resolve(away, index(new))[0].failed == away.failed
+
+    back, versions, _ = resolve(replace(away, labels=AGENT.labels, capabilities=AGENT.capabilities), index(new))
+    assert (back.packages["collector"].state, versions, back.failed) == (State.FAILED, {}, {})
+    has = replace(away, reported={"collector": ("2.0.0", new.package_hash.hex())})
+    after = resolve(replace(has, labels=AGENT.labels, capabilities=AGENT.capabilities), index(new))[0]
+    assert (after.packages["collector"].state, after.packages["collector"].failed_hashes) == (State.INSTALLED, ())
+
+
+def test_memory_of_failures_is_bounded() -> None:
+    """What failed last is kept."""
+    new = item("2.0.0", 2)
+    failed = with_failed(resolve(AGENT, index(new))[0], new)
+    many = replace(failed, labels={}, failed={f"p{number}": (b"f" * 32,) for number in range(99)})
+    after = resolve(many, index(new))[0]
+
+    assert len(after.failed) == MAX_LAID_BY
+    assert "collector" in after.failed
 
 
 def test_what_it_has_already_is_installed() -> None:

@@ -14,7 +14,7 @@ from package_service.offering.standing import MAX_FAILED_HASHES, NEW, Said, Stan
 
 THEN = datetime(2026, 11, 20, tzinfo=UTC)
 NOW = THEN + timedelta(minutes=1)
-WANTED, OTHER = b"w" * 32, b"o" * 32
+WANTED, OTHER, CONTENT = b"w" * 32, b"o" * 32, b"c" * 32
 INSTALLED = int(opamp.PackageStatusEnum_Installed)
 PENDING = int(opamp.PackageStatusEnum_InstallPending)
 INSTALLING = int(opamp.PackageStatusEnum_Installing)
@@ -32,6 +32,7 @@ def standing(state: State = State.OFFERED, **fields: object) -> Standing:
         version="2.0.0",
         file_id=UUID(int=2),
         package_hash=WANTED,
+        content_hash=CONTENT,
         listed_file_id=UUID(int=2),
         state=state,
         attempt_id=7,
@@ -114,15 +115,15 @@ def test_nothing_wanted_nothing_told() -> None:
 
 
 def test_failures_are_remembered_within_bounds() -> None:
-    """The newest stay; success forgets."""
+    """By what the file holds, not by how it was offered. The newest stay; success forgets."""
     before = standing(failed_hashes=tuple(bytes([number]) * 32 for number in range(MAX_FAILED_HASHES)))
     failed = told(before, Said("", b"", WANTED, FAILED))
 
     assert len(failed.failed_hashes) == MAX_FAILED_HASHES
-    assert failed.failed_hashes[-1] == WANTED
+    assert failed.failed_hashes[-1] == CONTENT
     assert failed.is_quarantined
     assert failed.error == "the agent gave no reason"
-    assert WANTED not in told(failed, Said("2.0.0", WANTED, WANTED)).failed_hashes
+    assert CONTENT not in told(failed, Said("2.0.0", WANTED, WANTED)).failed_hashes
 
 
 def test_delivery_opens_a_try() -> None:
@@ -140,7 +141,7 @@ def test_delivery_opens_a_try() -> None:
 @pytest.mark.parametrize("state", [State.FAILED, State.ROLLED_BACK, State.TIMED_OUT])
 def test_asked_for_again_it_begins_anew(state: State) -> None:
     """Whoever asked is remembered for the ledger."""
-    again = standings.retried(standing(state, failed_hashes=(OTHER, WANTED), error="no"), "eve", NOW)
+    again = standings.retried(standing(state, failed_hashes=(OTHER, CONTENT), error="no"), "eve", NOW)
 
     assert (again.state, again.error, again.attempt_id, again.requested_by) == (State.PENDING, "", None, "eve")
     assert again.failed_hashes == (OTHER,)
@@ -149,7 +150,7 @@ def test_asked_for_again_it_begins_anew(state: State) -> None:
 
 def test_failure_is_old_news_once_somebody_asked_again() -> None:
     """Until it was delivered again; who asked without a name is somebody."""
-    again = standings.retried(standing(State.FAILED, failed_hashes=(WANTED,)), "", NOW)
+    again = standings.retried(standing(State.FAILED, failed_hashes=(CONTENT,)), "", NOW)
     failure = Said("1.0.0", OTHER, WANTED, FAILED, "no")
 
     assert again.requested_by == standings.SOMEBODY

@@ -254,6 +254,8 @@ CREATE TABLE package_target (
     dirty            boolean     NOT NULL,
     due_at           timestamptz,
     updated_at       timestamptz NOT NULL DEFAULT now(),
+    -- By package that the agent should not have now: contents that failed, in hexadecimal digits.
+    failed           jsonb       NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, instance_uid)
 );
 CREATE INDEX package_target_due ON package_target (due_at) WHERE due_at IS NOT NULL;
@@ -269,13 +271,15 @@ CREATE TABLE agent_package (
     version         text             NOT NULL,
     file_id         uuid,
     package_hash    bytea            NOT NULL,
+    -- SHA-256 of the file it should have; empty when nothing fits.
+    content_hash    bytea            NOT NULL DEFAULT '',
     -- What its list holds: the former file while the wanted one is given up; null = the list is without it.
     listed_file_id  uuid,
     state           text             NOT NULL CHECK (state IN ('pending', 'offered', 'downloading', 'installing',
                                                                'installed', 'failed', 'rolled_back', 'timed_out')),
     percent         double precision NOT NULL,
     error           text             NOT NULL,
-    -- 32 bytes each, newest last: not offered again unless somebody asks.
+    -- SHA-256 of files, 32 bytes each, newest last: not offered again unless somebody asks.
     failed_hashes   bytea            NOT NULL,
     attempt_id      bigint,
     -- Who asked for the next try.

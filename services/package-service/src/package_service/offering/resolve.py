@@ -20,7 +20,7 @@ from package_service.offering import packages
 from package_service.offering.assignment import winners, wish_of
 from package_service.offering.packages import Entry
 from package_service.offering.reconcile import desire
-from package_service.offering.standing import UNDER_WAY, Standing, State
+from package_service.offering.standing import GIVEN_UP, UNDER_WAY, Standing, State, without
 from package_service.package import Arch
 from package_service.versions import is_prerelease, newest_first
 from servicekit.records import replace
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 NO_ADDRESS = "no address is set at which agents could fetch files"
 STABLE = "stable"
 GONE = "what the agent has cannot be offered any more"
+MAX_LAID_BY = 64
+"""Packages an agent should not have now of which it is remembered what failed."""
+
 FAILED_BEFORE = "this content failed on this agent before; ask for another try"
 
 
@@ -193,7 +196,7 @@ def resolved(target: Target, index: Index, wishes: AgentWishes, now: datetime, f
         findings: Takes the list, and files to be vetted.
     """
     if not target.accepts:
-        return replace(target, packages={}, held="", dirty=False, desired_hash=b"")
+        return replace(_standing_with(target, {}), held="", dirty=False, desired_hash=b"")
     standings: dict[str, Standing] = {}
     items: list[Item] = []
     held = ""
@@ -223,8 +226,8 @@ def resolved(target: Target, index: Index, wishes: AgentWishes, now: datetime, f
         if listed is not None:
             items.append(listed)
     if held:
-        return desire(replace(target, packages=_kept(standings, target)), target.desired_hash, held)
-    target = replace(target, packages=standings)
+        return desire(_standing_with(target, _kept(standings, target)), target.desired_hash, held)
+    target = _standing_with(target, standings)
     if not items and not target.offered_hash:
         return desire(target, b"", "")
     list_hash, body = index.list_of(items)
@@ -237,15 +240,22 @@ def _wanted(target: Target, package: str, rule: Rule, choice: Choice, now: datet
     before = target.packages.get(package)
     item = choice.item
     if item is None:
-        version, file_id, package_hash, reason = choice.version, None, b"", choice.reason
+        version, file_id, package_hash, content_hash, reason = choice.version, None, b"", b"", choice.reason
     else:
         version, file_id, package_hash, reason = item.entry.version, item.entry.file_id, item.package_hash, ""
+        content_hash = item.entry.content_hash
     if before is None:
-        before = Standing(package, rule.assignment_id, since=now, moved_at=now)
+        failed = target.failed.get(package, ())
+        before = Standing(package, rule.assignment_id, since=now, moved_at=now, failed_hashes=failed)
     elif before.package_hash == package_hash and (item is not None or before.error == reason):
         return replace(before, assignment_id=rule.assignment_id, version=version, file_id=file_id)
     has_it = bool(package_hash) and target.reported.get(package, ("", ""))[1] == package_hash.hex()
-    quarantined = package_hash in before.failed_hashes
+    quarantined = content_hash in before.failed_hashes
+    if quarantined and not has_it and content_hash == before.content_hash and before.state in GIVEN_UP:
+        # Signed anew, or fetched elsewhere: the very bytes that failed.
+        return replace(
+            before, assignment_id=rule.assignment_id, version=version, file_id=file_id, package_hash=package_hash
+        )
     state = State.INSTALLED if has_it else State.FAILED if quarantined else State.PENDING
     return replace(
         before,
@@ -253,6 +263,8 @@ def _wanted(target: Target, package: str, rule: Rule, choice: Choice, now: datet
         version=version,
         file_id=file_id,
         package_hash=package_hash,
+        content_hash=content_hash,
+        failed_hashes=without(before.failed_hashes, content_hash) if has_it else before.failed_hashes,
         state=state,
         percent=0.0,
         error=FAILED_BEFORE if state is State.FAILED else reason,
@@ -261,6 +273,19 @@ def _wanted(target: Target, package: str, rule: Rule, choice: Choice, now: datet
         since=now,
         moved_at=now,
     )
+
+
+def _standing_with(target: Target, standings: Mapping[str, Standing]) -> Target:
+    """Set where the agent stands; what failed of a package it should not have now is laid by."""
+    failed = {
+        name: item.failed_hashes
+        for name, item in target.packages.items()
+        if item.failed_hashes and name not in standings
+    }
+    for name, hashes in target.failed.items():
+        if name not in standings and name not in failed and len(failed) < MAX_LAID_BY:
+            failed[name] = hashes
+    return replace(target, packages=standings, failed=failed)
 
 
 def _kept(standings: Mapping[str, Standing], target: Target) -> dict[str, Standing]:

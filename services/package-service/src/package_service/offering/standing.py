@@ -5,7 +5,8 @@ Where one agent stands with one package: what it should have of it, and what it 
                  ╰──────────┴──────────────┴─────→ failed | rolled_back | timed_out
 
 The agent's word always wins over our clock: what timed out is installed as soon as it says so. What failed or was
-rolled back is remembered by its hash and not offered again until somebody asks, or another content is wanted.
+rolled back is remembered by its content, however it is signed and wherever it is fetched, and not offered again until
+somebody asks, or another content is wanted.
 """
 
 from __future__ import annotations
@@ -87,6 +88,9 @@ class Standing:
     """None = no file fits."""
 
     package_hash: bytes = b""
+    content_hash: bytes = b""
+    """SHA-256 of the file that is wanted; empty = no file fits."""
+
     listed_file_id: UUID | None = None
     """What the agent's list holds of this package."""
 
@@ -94,6 +98,8 @@ class Standing:
     percent: float = 0.0
     error: str = ""
     failed_hashes: tuple[bytes, ...] = ()
+    """content_hash of what failed here, newest last."""
+
     attempt_id: int | None = None
     requested_by: str = ""
 
@@ -110,17 +116,17 @@ class Standing:
     @property
     def is_quarantined(self) -> bool:
         """Whether what is wanted failed here and waits for somebody to ask."""
-        return self.package_hash in self.failed_hashes
+        return bool(self.content_hash) and self.content_hash in self.failed_hashes
 
 
 def moved(standing: Standing, state: State, now: datetime, *, error: str = "", percent: float = 0.0) -> Standing:
     """Come into a state; the first one after the delivery opens a try in the ledger."""
     begins = standing.attempt_id is None and (state in UNDER_WAY or state in GIVEN_UP)
-    failed = standing.failed_hashes
-    if state is State.INSTALLED:
-        failed = tuple(known for known in failed if known != standing.package_hash)
-    elif state in {State.FAILED, State.ROLLED_BACK}:
-        failed = (*(known for known in failed if known != standing.package_hash), standing.package_hash)
+    failed = without(standing.failed_hashes, standing.content_hash)
+    if state in {State.FAILED, State.ROLLED_BACK} and standing.content_hash:
+        failed = (*failed, standing.content_hash)
+    elif state is not State.INSTALLED:
+        failed = standing.failed_hashes
     same = state is standing.state
     if same and (error, percent, failed) == (standing.error, standing.percent, standing.failed_hashes):
         return standing
@@ -192,7 +198,7 @@ def retried(standing: Standing, author: str, now: datetime) -> Standing:
     """Let what is wanted be offered again because somebody asked; one under way or installed is left alone."""
     if standing.state not in GIVEN_UP:
         return standing
-    failed = tuple(known for known in standing.failed_hashes if known != standing.package_hash)
+    failed = without(standing.failed_hashes, standing.content_hash)
     return replace(
         standing,
         state=State.PENDING,
@@ -204,6 +210,11 @@ def retried(standing: Standing, author: str, now: datetime) -> Standing:
         since=now,
         moved_at=now,
     )
+
+
+def without(failed: tuple[bytes, ...], content_hash: bytes) -> tuple[bytes, ...]:
+    """Forget one content."""
+    return tuple(known for known in failed if known != content_hash)
 
 
 def _may_mean(standing: Standing, said: Said) -> bool:

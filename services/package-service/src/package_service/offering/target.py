@@ -91,6 +91,13 @@ class Target:
     packages: Mapping[str, Standing] = field(default_factory=dict)
     """By name."""
 
+    failed: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    """
+    By package that it should not have now: contents that failed on it, for the day it should have it again.
+
+    It would otherwise be enough to lose a label, or to forget a capability once, to be offered them again.
+    """
+
     @property
     def accepts(self) -> bool:
         """Whether the agent said that it takes packages."""

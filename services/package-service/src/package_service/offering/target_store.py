@@ -89,6 +89,11 @@ _TARGET: dict[str, tuple[str, str, Callable[[Target], object]]] = {
     "reported_hash": ("bytea", "reported_hash", lambda target: target.reported_hash),
     "reported_error": ("text", "reported_error", lambda target: target.reported_error),
     "reported": ("jsonb", "reported", lambda target: target.reported),
+    "failed": (
+        "jsonb",
+        "failed",
+        lambda target: {name: b"".join(hashes).hex() for name, hashes in target.failed.items()},
+    ),
     "dirty": ("boolean", "dirty", lambda target: target.dirty),
     "due_at": ("timestamptz", "due_at", lambda target: target.due_at),
 }
@@ -100,6 +105,7 @@ _STANDING: dict[str, tuple[str, Callable[[Standing], object]]] = {
     "version": ("text", lambda item: item.version),
     "file_id": ("uuid", lambda item: item.file_id),
     "package_hash": ("bytea", lambda item: item.package_hash),
+    "content_hash": ("bytea", lambda item: item.content_hash),
     "listed_file_id": ("uuid", lambda item: item.listed_file_id),
     "state": ("text", lambda item: item.state.value),
     "percent": ("double precision", lambda item: item.percent),
@@ -366,6 +372,7 @@ def _target(row: asyncpg.Record, packages: Mapping[str, Standing]) -> Target:
         reported_hash=row["reported_hash"],
         reported_error=row["reported_error"],
         reported={name: (has[0], has[1]) for name, has in row["reported"].items()},
+        failed={name: _hashes(bytes.fromhex(packed)) for name, packed in row["failed"].items()},
         dirty=row["dirty"],
         due_at=row["due_at"],
         packages=packages,
@@ -373,7 +380,6 @@ def _target(row: asyncpg.Record, packages: Mapping[str, Standing]) -> Target:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    packed = row["failed_hashes"]
     return Standing(
         row["package"],
         row["assignment_id"],
@@ -382,14 +388,19 @@ def _standing(row: asyncpg.Record) -> Standing:
         version=row["version"],
         file_id=row["file_id"],
         package_hash=row["package_hash"],
+        content_hash=row["content_hash"],
         listed_file_id=row["listed_file_id"],
         state=State(row["state"]),
         percent=row["percent"],
         error=row["error"],
-        failed_hashes=tuple(packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES)),
+        failed_hashes=_hashes(row["failed_hashes"]),
         attempt_id=row["attempt_id"],
         requested_by=row["requested_by"],
     )
+
+
+def _hashes(packed: bytes) -> tuple[bytes, ...]:
+    return tuple(packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES))
 
 
 def _signed(value: int) -> int:
