@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from package_service.campaigns import campaign_store, campaigns
+from package_service.campaigns.assignments import AssignmentOffers
 from package_service.campaigns.campaigns import Campaigns
 from package_service.campaigns.offers import Assigned
 from package_service.catalogue import Catalogue
@@ -26,6 +28,7 @@ from rollout import State
 
 from .campaign_ground import ASSIGNMENT, DRAFT, PLAN, Ground
 from .conftest import TENANT
+from .test_campaigns_assignments import prepare
 from .test_file_store import add
 
 if TYPE_CHECKING:
@@ -122,6 +125,20 @@ async def test_one_that_lives_per_assignment(people: Campaigns) -> None:
 
     await act(people, first, "abort")
     assert (await act(people, second, "start")).rollout.state is State.RUNNING
+
+
+async def test_two_starts_at_once(people: Campaigns, pool: asyncpg.Pool) -> None:
+    """One of both begins; the other is told so, whether it was kept waiting (as on real tables) or not."""
+    for round_, many in enumerate((people, Campaigns(pool, AssignmentOffers()))):
+        assignment_id = ASSIGNMENT if round_ == 0 else await prepare(pool)
+        drafts = [
+            await many.create(TENANT, replace(DRAFT, name=f"{name}{round_}"), assignment_id, "ann") for name in "abc"
+        ]
+
+        found = await asyncio.gather(*(act(many, draft, "start") for draft in drafts), return_exceptions=True)
+
+        refused = [each for each in found if isinstance(each, BaseException)]
+        assert [type(each) for each in refused] == [AssignmentBusy] * 2
 
 
 async def test_start_clears_what_is_left(people: Campaigns, ground: Ground) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfoNotFoundError
 
 import asyncpg
 import pytest
@@ -13,20 +15,27 @@ import pytest
 from contracts import subjects
 from fleet.events.v1 import campaign_pb2
 from package_service.campaigns import agent_store
+from package_service.campaigns.assignments import AssignmentOffers
 from package_service.campaigns.campaigns import Campaigns
 from package_service.campaigns.offers import Assigned
 from package_service.campaigns.runner import GONE, Runner
-from rollout import MemberState, Stage, State, Threshold
+from rollout import MemberState, Rollout, Stage, State, Threshold
 from servicekit.clock import FakeClock
+from servicekit.metrics import REGISTRY
 from world.eventually import wait_until
 
 from .campaign_ground import ASSIGNMENT, DRAFT, PLAN, Ground, uid_of
 from .conftest import TENANT
+from .test_campaigns_assignments import prepare
+from .test_campaigns_campaign_store import kept, moved
 from .test_file_store import add
 
 if TYPE_CHECKING:
     from package_service.campaigns.campaign import Campaign, Draft
     from rollout import Member
+
+
+OTHER = UUID(int=8)
 
 
 class Scene:
@@ -215,12 +224,72 @@ async def test_look_that_breaks_off_has_done_nothing(stage: Scene, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr(stage.ground, "choose", broken)
-        with pytest.raises(asyncpg.InterfaceError):
-            await stage.look()
+        await stage.look()
     assert await stage.count(campaign) == {}
 
     await stage.look()
     assert (await stage.count(campaign))["admitted"] == 5
+
+
+async def test_campaign_that_cannot_be_looked_at_stops_no_other(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged and counted; the others go on, and so does it as soon as it can."""
+    campaign = await stage.begin(50)
+    other = await kept(stage.pool, replace(DRAFT, name="other"), assignment_id=OTHER)
+    await moved(stage.pool, other, Rollout(State.RUNNING))
+    whole = stage.ground.standing
+
+    async def broken(connection: object, tenant_id: str, assignment_id: UUID) -> Assigned | None:
+        if assignment_id == OTHER:
+            raise ZoneInfoNotFoundError("Atlantis/City")
+        return await whole(connection, tenant_id, assignment_id)  # type: ignore[arg-type]  # memory needs none
+
+    def failures() -> float:
+        return REGISTRY.get_sample_value("opamp_platform_package_campaign_look_failures_total") or 0
+
+    before = failures()
+    monkeypatch.setattr(stage.ground, "standing", broken)
+    await stage.look(8)
+
+    assert failures() == before + 8
+    assert (await stage.now(campaign)).rollout.state is State.COMPLETED
+    assert (await stage.now(other)).rollout.state is State.RUNNING
+    monkeypatch.undo()
+    await stage.look()
+    assert (await stage.now(other)).rollout.reason == GONE
+
+
+async def test_being_cancelled_ends_a_look(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is leader no more, or is told to stop, does not go on with the next campaign."""
+    await stage.begin(5)
+    looking, never = asyncio.Event(), asyncio.Event()
+
+    async def stuck(*_: object) -> None:
+        looking.set()
+        await never.wait()
+
+    monkeypatch.setattr(stage.ground, "standing", stuck)
+    running = asyncio.ensure_future(stage.runner.run())
+    await looking.wait()
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_nobody_removes_what_is_looked_at(pool: asyncpg.Pool) -> None:
+    """The choices of a long look belong to an assignment that is still there when they are written."""
+    assignment_id = await prepare(pool)
+    offers = AssignmentOffers()
+    async with pool.acquire() as looking, pool.acquire() as other:
+        async with looking.transaction():
+            assert await offers.standing(looking, TENANT, assignment_id) is not None
+            await other.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.execute("DELETE FROM package_assignment WHERE assignment_id = $1", assignment_id)
+            await other.execute("UPDATE package_assignment SET priority = 1 WHERE assignment_id = $1", assignment_id)
+            await offers.choose(looking, TENANT, assignment_id, [uid_of(0)], "1.1.0")
+        await other.execute("DELETE FROM package_assignment WHERE assignment_id = $1", assignment_id)
+        await other.execute("RESET lock_timeout")
 
 
 async def test_two_leaders_admit_no_more_than_one(stage: Scene) -> None:

@@ -87,6 +87,11 @@ CAMPAIGN_LOOK_SECONDS = Histogram(
     "Time one look at every living campaign takes.",
     registry=REGISTRY,
 )
+CAMPAIGN_LOOK_FAILURES = Counter(
+    "opamp_platform_package_campaign_look_failures_total",
+    "Looks at single campaigns that broke off; each is repeated at the next look at all of them.",
+    registry=REGISTRY,
+)
 MANIFESTS = Counter(
     "package_service_manifests_total",
     "Signed manifests of channels: published, refused (not believed).",

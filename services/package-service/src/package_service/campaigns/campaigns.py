@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from package_service import file_store
 from package_service.campaigns import agent_store, campaign_store, publisher
 from package_service.campaigns.campaign import MAX_CAMPAIGNS, check
@@ -25,14 +27,14 @@ from servicekit.errors import Problem
 if TYPE_CHECKING:
     from uuid import UUID
 
-    import asyncpg
-
     from package_service.campaigns.campaign import Campaign, Draft
     from package_service.campaigns.offers import Assigned, Offers
     from servicekit.postgres import Connection
 
 ACTIONS = {"start": "started", "pause": "paused", "resume": "resumed", "abort": "aborted"}
 """What people may do, and what is said of it."""
+
+ANOTHER = "that was started at the same moment"
 
 
 class Campaigns:
@@ -106,6 +108,8 @@ class Campaigns:
                 moved = await self._steered(connection, campaign, action, author)
             except NotNowError as error:
                 raise CampaignState(ACTIONS[action], error.state.value) from error
+            except asyncpg.UniqueViolationError as error:
+                raise AssignmentBusy(ANOTHER) from error
             await publisher.say_campaign(connection, ACTIONS[action], moved, author)
             return moved
 

@@ -22,7 +22,7 @@ from rollout.state import LIVING
 from servicekit.postgres import is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -90,19 +90,25 @@ class Runner:
     async def look(self) -> None:
         """Look at every living campaign once."""
         for tenant_id, campaign_id in await campaign_store.living(self._pool):
-            await self.look_at(tenant_id, campaign_id)
+            await self._alone(self._look_at, tenant_id, campaign_id)
         for tenant_id, campaign_id in await campaign_store.holding(self._pool):
-            await self._release_if_due(tenant_id, campaign_id)
+            await self._alone(self._release_if_due, tenant_id, campaign_id)
         counted = await campaign_store.states(self._pool)
         for state in State:
             metrics.CAMPAIGNS.labels(state.value).set(counted.get(state.value, 0))
 
-    async def look_at(self, tenant_id: str, campaign_id: UUID) -> None:
-        """Look at one campaign once."""
+    async def _alone(self, deed: Callable[[str, UUID], Awaitable[None]], tenant_id: str, campaign_id: UUID) -> None:
+        """Do something for one campaign; whatever is wrong with it keeps nobody from looking at the others."""
         try:
-            await self._look_at(tenant_id, campaign_id)
+            await deed(tenant_id, campaign_id)
         except GroundMovedError:
             log.info("campaign_looks_again", campaign_id=str(campaign_id))
+        except Exception as error:  # of one campaign of one tenant: no reason to end uploads and offers of all
+            metrics.CAMPAIGN_LOOK_FAILURES.inc()
+            if is_transient(error):
+                log.warning("campaign_waits", campaign_id=str(campaign_id), error=str(error) or type(error).__name__)
+            else:
+                log.exception("campaign_look_failed", tenant_id=tenant_id, campaign_id=str(campaign_id))
 
     async def _look_at(self, tenant_id: str, campaign_id: UUID) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
