@@ -232,3 +232,31 @@ async def test_those_that_fell_ill_stay_where_they_are_when_it_completes(
 
         assert with_version(fleet, place, OLD) == doomed
         assert with_version(fleet, place, NEW) == {agent.uid_text for agent in fleet.agents} - doomed
+
+
+async def test_assignment_stands_still_while_a_campaign_moves_it(running: Platform, depot: Depot, place: str) -> None:
+    """Nobody pulls the ground away: what would end it by surprise is refused, with its name, until it has ended."""
+    agents = 4
+    async with Fleet(options_of(running, place, agents)) as fleet:
+        plan = {"stages": [{"percent": 50}, {"percent": 100}], "max_in_flight": 1, "watch_seconds": 3600}
+        assignment, campaign = await begin(running, depot, place, agents, **plan)
+        await campaign.steer("start")
+        await wait_until(lambda: len(with_version(fleet, place, NEW)) == 1, SECONDS, describe="the first has moved")
+
+        path = f"/package-assignments/{assignment['id']}"
+        for change in (
+            {"enabled": False},
+            {"selector": {"place": "elsewhere"}},
+            {"version": "latest"},
+        ):
+            refused = await running.api.ask("PATCH", path, json=change)
+            assert refused.status_code == httpx.codes.CONFLICT, refused.text
+            assert place in refused.text
+        assert (await running.api.ask("DELETE", path)).status_code == httpx.codes.CONFLICT
+
+        shown = await campaign.show()
+        assert shown["state"] == "running"
+        assert (await running.api.get(path))["version"] == OLD
+        await campaign.steer("abort")
+        await depot.until_states(assignment, installed=agents)
+        await depot.change(assignment, selector={"place": "elsewhere"})
