@@ -51,6 +51,10 @@ class Ground:
         bad: Agents that fail to install anything new, with their words.
 
         away: Agents that are not connected.
+
+        settles: Whether the last step goes through.
+
+        kinds: Agents by platform and architecture; empty = all of linux/amd64.
     """
 
     assignment_id: UUID = ASSIGNMENT
@@ -60,6 +64,7 @@ class Ground:
     bad: dict[bytes, str] = field(default_factory=dict)
     away: set[bytes] = field(default_factory=set)
     settles: bool = True
+    kinds: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def people(self, count: int) -> None:
         """Fill the fleet."""
@@ -82,6 +87,12 @@ class Ground:
     ) -> list[tuple[bytes, Mapping[str, str]]]:
         """List the fleet."""
         return list(self.agents.items())
+
+    async def machines(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID
+    ) -> Mapping[tuple[str, str], int]:
+        """Tell the machines the test says, or one of the same kind for everybody."""
+        return self.kinds or {("linux", "amd64"): len(self.agents)}
 
     async def progress(
         self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes]

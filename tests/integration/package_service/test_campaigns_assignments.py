@@ -75,6 +75,7 @@ async def test_who_is_there_and_what_they_have(pool: asyncpg.Pool, offers: tuple
         assert [(uid, dict(labels)) for uid, labels in people] == [
             (uid_of(number), {"ring": "canary"}) for number in range(3)
         ]
+        assert await port.machines(connection, TENANT, assignment_id) == {("linux", "amd64"): 3}
         progress = await port.progress(connection, TENANT, assignment_id, [uid_of(0)])
         assert (progress[uid_of(0)].version, progress[uid_of(0)].state) == ("1.0.0", "installed")
         assert progress[uid_of(0)].connected

@@ -22,9 +22,11 @@ from package_service.errors import (
     CampaignNotFound,
     CampaignState,
     InvalidCampaign,
+    PackageInUse,
     QuotaExceeded,
 )
 from rollout import State
+from servicekit.errors import Problem
 
 from .campaign_ground import ASSIGNMENT, DRAFT, PLAN, Ground
 from .conftest import TENANT
@@ -153,6 +155,7 @@ async def test_start_clears_what_is_left(people: Campaigns, ground: Ground) -> N
 async def test_ground_is_looked_at_again_at_the_start(people: Campaigns, pool: asyncpg.Pool, ground: Ground) -> None:
     """It goes back to the version agents have when it begins, not to the one of when it was written."""
     campaign = await made(people)
+    await add(pool, "1.0.5")
     ground.assigned = Assigned("collector", "1.0.5")
     assert (await act(people, campaign, "start")).from_version == "1.0.5"
 
@@ -190,6 +193,67 @@ async def test_ground_that_changed_before_the_start(people: Campaigns, ground: G
 
     ground.assigned = Assigned("collector", "1.0.0", revision=9)
     assert (await act(people, campaign, "start")).assignment_revision == 9
+
+
+async def test_versions_before_a_release_need_their_channel(
+    people: Campaigns, pool: asyncpg.Pool, ground: Ground
+) -> None:
+    """Otherwise the assignment would end with a version its own rules forbid, and could not be edited any more."""
+    await add(pool, "1.1.0-rc.1")
+    draft = replace(DRAFT, to_version="1.1.0-rc.1")
+    with pytest.raises(InvalidCampaign, match="channel beta"):
+        await people.create(TENANT, draft, ASSIGNMENT, "ann")
+    written = await made(people)
+    with pytest.raises(InvalidCampaign, match="channel beta"):
+        await people.update(TENANT, written.campaign_id, draft, expected_revision=0, author="ann")
+
+    ground.assigned = Assigned("collector", "1.0.0", channel="beta")
+    campaign = await people.create(TENANT, draft, ASSIGNMENT, "ann")
+    ground.assigned = Assigned("collector", "1.0.0")
+    with pytest.raises(InvalidCampaign, match="channel beta"):
+        await act(people, campaign, "start")
+
+
+async def test_what_a_campaign_would_miss_is_told_before_it_begins(
+    people: Campaigns, pool: asyncpg.Pool, ground: Ground
+) -> None:
+    """A platform without the new version would fail one timeout after another; without the former, nobody goes back."""
+    await add(pool, "1.0.0", platform="windows")
+    await add(pool, "1.1.0", platform="darwin", arch="any")
+    campaign = await made(people)
+    ground.kinds = {("linux", "amd64"): 5, ("windows", "amd64"): 3, ("darwin", "arm64"): 2, ("", ""): 1}
+
+    with pytest.raises(InvalidCampaign) as caught:
+        await act(people, campaign, "start")
+    (problem,) = caught.value.details
+    assert problem.field == "to_version"
+    assert "windows/amd64, which 3 agents" in problem.message
+
+    await pool.execute("UPDATE package_file SET damaged_at = now() WHERE version = '1.0.0'")
+    with pytest.raises(InvalidCampaign, match=r"assignment_id pins 1\.0\.0"):
+        await act(people, campaign, "start")
+    await pool.execute("UPDATE package_file SET damaged_at = NULL")
+    await add(pool, "1.1.0", platform="windows", arch="any")
+    assert (await act(people, campaign, "start")).rollout.state is State.RUNNING
+
+
+async def test_files_of_a_campaign_stay(people: Campaigns, pool: asyncpg.Pool) -> None:
+    """Those it brings agents to and those it would bring them back to, while it lives; the campaign is named."""
+    catalogue = Catalogue(pool)
+    files = {file.version: file for file in await catalogue.versions(TENANT, "collector")}
+    campaign = await act(people, await made(people), "start")
+
+    for version, what in (("1.1.0", "brings agents to it"), ("1.0.0", "brings agents back to it")):
+        for deed in (
+            catalogue.delete(TENANT, files[version].file_id, author="ann"),
+            catalogue.set_active(TENANT, files[version].file_id, active=False, author="ann"),
+        ):
+            with pytest.raises(PackageInUse) as caught:
+                await deed
+            assert caught.value.details == (Problem("campaign", f"to-1.1 {what}"),)
+
+    await act(people, campaign, "abort")
+    await catalogue.delete(TENANT, files["1.1.0"].file_id, author="ann")
 
 
 async def test_so_many_and_no_more(people: Campaigns, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,12 @@ class AssignmentOffers:
         """List the agents the assignment decides for, with their labels."""
         return await targets.population(connection, tenant_id, assignment_id)
 
+    async def machines(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID
+    ) -> Mapping[tuple[str, str], int]:
+        """Count the same agents by platform and architecture."""
+        return await targets.machines(connection, tenant_id, assignment_id)
+
     async def progress(
         self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes]
     ) -> dict[bytes, Progress]:

@@ -19,21 +19,26 @@ from package_service.errors import (
     InvalidCampaign,
     QuotaExceeded,
 )
-from package_service.versions import problem_of_version
+from package_service.package import Arch
+from package_service.versions import is_prerelease, problem_of_version
 from rollout import NotNowError, Rollout, State, abort, pause, resume, start
 from rollout.state import LIVING
 from servicekit.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from package_service.campaigns.campaign import Campaign, Draft
     from package_service.campaigns.offers import Assigned, Offers
+    from package_service.file_store import File
     from servicekit.postgres import Connection
 
 ACTIONS = {"start": "started", "pause": "paused", "resume": "resumed", "abort": "aborted"}
 """What people may do, and what is said of it."""
 
+STABLE = "stable"
+MOST_NAMED = 20
 ANOTHER = "that was started at the same moment"
 
 
@@ -157,7 +162,12 @@ class Campaigns:
             raise AssignmentBusy(busy)
         if assigned is not None and not assigned.enabled:
             raise InvalidCampaign([Problem("assignment_id", "is switched off: it decides for nobody")])
-        return await _firm(connection, campaign.tenant_id, assigned, campaign.to_version, campaign.package)
+        found = await _firm(connection, campaign.tenant_id, assigned, campaign.to_version, campaign.package)
+        files = await file_store.of_name(connection, campaign.tenant_id, found.package)
+        problems = missing(files, found.version, campaign.to_version, await self._offers.machines(connection, *keys))
+        if problems:
+            raise InvalidCampaign(problems)
+        return found
 
     async def _ground(self, connection: Connection, tenant_id: str, assignment_id: UUID, draft: Draft) -> Assigned:
         """Return the assignment, if such a campaign can stand on it; raises as `_firm` does."""
@@ -188,7 +198,7 @@ async def _firm(
         AssignmentFloats: It pins no exact version, so there is none to go back to.
 
         InvalidCampaign: It is about another package, or nobody has published that version, or it is the assignment's
-            already.
+            already, or its channel has no such versions.
     """
     if assigned is None:
         raise AssignmentNotFound
@@ -199,11 +209,47 @@ async def _firm(
         raise AssignmentFloats(assigned.version)
     if assigned.version == to_version:
         raise InvalidCampaign([Problem("to_version", "is the assignment's version already")])
+    if assigned.channel == STABLE and is_prerelease(to_version):
+        raise InvalidCampaign(
+            [Problem("to_version", "is one before a release: that needs an assignment of channel beta")]
+        )
     files = await file_store.of_name(connection, tenant_id, assigned.package)
     if not any(file.version == to_version and file.active for file in files):
         message = f"is no published and active version of {assigned.package}"
         raise InvalidCampaign([Problem("to_version", message)])
     return assigned
+
+
+def missing(
+    files: Sequence[File], from_version: str, to_version: str, machines: Mapping[tuple[str, str], int]
+) -> list[Problem]:
+    """
+    List what a campaign would come to miss on its way.
+
+    Args:
+        files: Of its package.
+
+        from_version: What agents have; there must be something to put them back to.
+
+        to_version: What they are to have, wherever there is the former version for their machine.
+
+        machines: Agents by platform and architecture.
+    """
+    good = [file for file in files if file.active and file.damaged_at is None]
+    if not any(file.version == from_version for file in good):
+        message = f"pins {from_version}, of which no file is active and undamaged: nobody could be put back"
+        return [Problem("assignment_id", message)]
+
+    def fits(version: str, platform: str, arch: str) -> bool:
+        return any(
+            file.version == version and file.platform == platform and file.arch in (arch, Arch.ANY) for file in good
+        )
+
+    return [
+        Problem("to_version", f"has no active and undamaged file for {platform}/{arch}, which {agents} agents run")
+        for (platform, arch), agents in sorted(machines.items())
+        if fits(from_version, platform, arch) and not fits(to_version, platform, arch)
+    ][:MOST_NAMED]
 
 
 async def _locked(connection: Connection, tenant_id: str, campaign_id: UUID, expected_revision: int) -> Campaign:

@@ -52,6 +52,12 @@ class Offers(Protocol):
         """List the agents the assignment decides for, with their labels."""
         ...
 
+    async def machines(
+        self, connection: Connection, tenant_id: str, assignment_id: UUID
+    ) -> Mapping[tuple[str, str], int]:
+        """Count the same agents by platform and architecture."""
+        ...
+
     async def progress(
         self, connection: Connection, tenant_id: str, assignment_id: UUID, uids: Sequence[bytes]
     ) -> dict[bytes, Progress]:

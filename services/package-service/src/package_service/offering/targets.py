@@ -21,6 +21,12 @@ JOIN package_target t ON t.tenant_id = p.tenant_id AND t.instance_uid = p.instan
 WHERE p.tenant_id = $1 AND p.assignment_id = $2 AND NOT t.withheld AND t.capabilities & $3 = $3
 ORDER BY p.instance_uid
 """
+_MACHINES = """
+SELECT t.platform, t.arch, count(*) AS agents FROM agent_package p
+JOIN package_target t ON t.tenant_id = p.tenant_id AND t.instance_uid = p.instance_uid
+WHERE p.tenant_id = $1 AND p.assignment_id = $2 AND NOT t.withheld AND t.capabilities & $3 = $3
+GROUP BY t.platform, t.arch
+"""
 
 
 async def population(
@@ -35,3 +41,11 @@ async def population(
     """
     rows = await connection.fetch(_POPULATION, tenant_id, assignment_id, TAKES_PACKAGES)
     return [(row["instance_uid"], row["labels"]) for row in rows]
+
+
+async def machines(
+    connection: Connection | asyncpg.Pool, tenant_id: str, assignment_id: UUID
+) -> dict[tuple[str, str], int]:
+    """Count the same agents by platform and architecture; empty words = none there are packages for."""
+    rows = await connection.fetch(_MACHINES, tenant_id, assignment_id, TAKES_PACKAGES)
+    return {(row["platform"], row["arch"]): row["agents"] for row in rows}

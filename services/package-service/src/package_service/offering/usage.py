@@ -27,6 +27,13 @@ WHERE a.tenant_id = $1 AND a.package = $2 AND a.enabled AND (a.version = $3 OR E
     WHERE c.tenant_id = a.tenant_id AND c.assignment_id = a.assignment_id AND c.version = $3))
 ORDER BY a.name LIMIT $4
 """
+# Whether anybody was admitted yet or not.
+_CAMPAIGNS = """
+SELECT name, to_version = $3 AS is_goal FROM campaign
+WHERE tenant_id = $1 AND package = $2 AND $3 IN (from_version, to_version)
+  AND state IN ('running', 'paused', 'halted')
+ORDER BY name LIMIT $4
+"""
 
 
 async def refuse_in_use(connection: Connection, file: File) -> None:
@@ -34,19 +41,21 @@ async def refuse_in_use(connection: Connection, file: File) -> None:
     Refuse while somebody needs this file; nobody begins to until the transaction ends.
 
     Raises:
-        PackageInUse: Agents have it on their lists, or an assignment names its version.
+        PackageInUse: Agents have it on their lists, an assignment names its version, or a campaign that lives brings
+            agents to it or back to it.
     """
     await matcher.begin_change(connection, file.tenant_id)
     offered = await connection.fetch(_AGENTS, file.tenant_id, file.name, file.file_id, MOST_NAMED)
     users = {row["name"]: f"offers it to {_counted(row['agents'])}" for row in offered}
     for row in await connection.fetch(_PINS, file.tenant_id, file.name, file.version, MOST_NAMED):
         users.setdefault(row["name"], f"names version {file.version}")
-    if users:
-        named = sorted(users.items())[:MOST_NAMED]
-        raise PackageInUse(
-            file.label,
-            [Problem("assignment", f"{name} {what}" if name else f"a removed one {what}") for name, what in named],
-        )
+    named = sorted(users.items())[:MOST_NAMED]
+    found = [Problem("assignment", f"{name} {what}" if name else f"a removed one {what}") for name, what in named]
+    for row in await connection.fetch(_CAMPAIGNS, file.tenant_id, file.name, file.version, MOST_NAMED):
+        what = "brings agents to it" if row["is_goal"] else "brings agents back to it"
+        found.append(Problem("campaign", f"{row['name']} {what}"))
+    if found:
+        raise PackageInUse(file.label, found)
 
 
 def _counted(agents: int) -> str:
