@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rest_double import Refused
+
+from opampctl.exits import Exit
 
 if TYPE_CHECKING:
     from rest_double import RestDouble, Run
@@ -140,6 +143,26 @@ def test_retry_where_it_failed(opampctl: Run, api: RestDouble) -> None:
     everywhere = opampctl("packages", "retry", "collector")
     named = opampctl("packages", "retry", "collector", "--agent", UID)
 
-    assert "offered again to 1 agent." in everywhere.stderr
-    assert "offered again to 1 agent." in named.stderr
+    assert "tried again on 1 agent." in everywhere.stderr
+    assert "tried again on 1 agent." in named.stderr
     assert api.paths("POST")[-2:] == [f"/api/v1/agents/{UID}/packages/collector/retry"] * 2
+
+
+def test_agents_on_which_nothing_failed_are_left_alone_and_counted(opampctl: Run, api: RestDouble) -> None:
+    """Of several the others go on; asked for one alone, the platform's sentence is the answer."""
+    other = f"{UID[:-1]}2"
+    sentence = "collector is installed on this agent and nothing of it has failed: there is nothing to retry"
+    api.answers = {
+        "GET /package-assignments": ONE,
+        f"POST /agents/{UID}/packages/collector/retry": Refused(409, sentence),
+        f"POST /agents/{other}/packages/collector/retry": FAILED,
+    }
+
+    both = opampctl("packages", "retry", "collector", "--agent", UID, "--agent", other)
+    alone = opampctl("packages", "retry", "collector", "--agent", UID)
+
+    assert both.exit_code == 0, both.output
+    assert "tried again on 1 agent." in both.stderr
+    assert "On 1 agent nothing of it has failed." in both.stderr
+    assert alone.exit_code == Exit.CONFLICT
+    assert "there is nothing to retry" in " ".join(alone.stderr.split())

@@ -14,10 +14,12 @@ from package_service.errors import (
     AssignmentExists,
     AssignmentNotFound,
     InvalidPackage,
+    NothingToRetry,
     QuotaExceeded,
 )
 from package_service.offering import assignments as module
 from package_service.offering.assignment import Terms
+from package_service.offering.standing import State
 from world import facts as say
 
 from .offering_ground import TENANT, Agent
@@ -107,9 +109,43 @@ async def test_retry_is_for_what_was_given_up(ground: Ground) -> None:
     await ground.publish("1.0.0")
     await ground.assign()
     await ground.hear(*agent.connected())
-    before = await ground.target(agent.uid)
 
-    assert (await ground.assignments.retry(TENANT, agent.uid, "collector", author="eve")).packages == before.packages
+    with pytest.raises(NothingToRetry, match="collector is pending on this agent and nothing of it has failed"):
+        await ground.assignments.retry(TENANT, agent.uid, "collector", author="eve")
     for uid, package in ((agent.uid, "plugin"), (say.uid_of(9), "collector")):
         with pytest.raises(AgentPackageNotFound):
             await ground.assignments.retry(TENANT, uid, package, author="eve")
+
+
+async def test_what_failed_before_may_be_asked_for_while_something_else_is_installed(
+    ground: Ground, gateway: Gateway
+) -> None:
+    """As after a campaign that put it back: once; then it is offered again when it is wanted again."""
+    agent = Agent(say.uid_of(1))
+    await ground.publish("1.0.0")
+    await ground.publish("2.0.0")
+    assignment = await ground.assign(version="2.0.0")
+
+    async def pin(version: str) -> None:
+        await ground.assignments.change(
+            TENANT, assignment.assignment_id, lambda terms: replace(terms, version=version), author="ann"
+        )
+        await ground.look()
+
+    await ground.hear(*agent.connected())
+    _, first = await gateway.list_for(agent.uid, 1)
+    await ground.hear(agent.tells(first, "InstallFailed", "no proxy"))
+    await pin("1.0.0")
+    former = gateway.lists_for(agent.uid)[-1][1]
+    await ground.hear(agent.tells(former))
+    assert (await ground.standing(agent.uid)).state is State.INSTALLED
+    await pin("2.0.0")
+    assert (await ground.standing(agent.uid)).state is State.FAILED
+    await pin("1.0.0")
+    await ground.hear(agent.tells(former))
+
+    await ground.assignments.retry(TENANT, agent.uid, "collector", author="eve")
+    with pytest.raises(NothingToRetry):
+        await ground.assignments.retry(TENANT, agent.uid, "collector", author="eve")
+    await pin("2.0.0")
+    assert (await ground.standing(agent.uid)).state is State.PENDING

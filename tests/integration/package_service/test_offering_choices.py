@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from package_service.offering import choices
+from package_service.offering.standing import State
 from world import facts as say
 
 from .offering_ground import TENANT, Agent
@@ -45,6 +46,30 @@ async def test_agents_are_moved_one_after_another_and_back(ground: Ground, gatew
     await clear(None)
     assert await versions() == ["1.0.0"] * 3
     assert (await gateway.list_for(agents[2].uid, 1))[1].packages["collector"].version == "1.0.0"
+
+
+async def test_choice_counts_as_asking_again(ground: Ground) -> None:
+    """Contents of the version that failed before are forgotten, others are not; nor on agents nobody chose."""
+    chosen, other = Agent(say.uid_of(1)), Agent(say.uid_of(2))
+    await ground.publish("1.0.0")
+    wanted = [await ground.publish("2.0.0"), await ground.publish("2.0.0", arch="any")]
+    assignment = await ground.assign(version="1.0.0")
+    await ground.hear(*chosen.connected(), *other.connected())
+    kept = (b"a" * 32, b"b" * 32)
+    failed = (kept[0], wanted[0].sha256, kept[1], wanted[1].sha256)
+    await ground.pool.execute("UPDATE agent_package SET failed_hashes = $1", b"".join(failed))
+    async with ground.pool.acquire() as connection, connection.transaction():
+        await choices.set_many(connection, TENANT, assignment.assignment_id, [chosen.uid], "2.0.0")
+
+    assert (await ground.standing(chosen.uid)).failed_hashes == kept
+    assert (await ground.standing(other.uid)).failed_hashes == failed
+    await ground.look()
+    standing = await ground.standing(chosen.uid)
+    assert (standing.version, standing.state) == ("2.0.0", State.PENDING)
+    await ground.pool.execute("UPDATE agent_package SET failed_hashes = $1", wanted[0].sha256)
+    async with ground.pool.acquire() as connection, connection.transaction():
+        await choices.set_many(connection, TENANT, assignment.assignment_id, [chosen.uid], "2.0.0")
+    assert (await ground.standing(chosen.uid)).failed_hashes == ()
 
 
 async def test_assignment_must_exist(ground: Ground) -> None:

@@ -271,7 +271,10 @@ def test_retry_offers_the_same_list_again() -> None:
 
     assert again.dirty
     assert plan(replace(again, dirty=False), at(5))[1] is Action.OFFER
-    assert reconcile.retry(with_state(target, State.INSTALLED), "collector", "eve", at(5)).dirty is False
+    has = with_state(target, State.INSTALLED)
+    assert reconcile.retry(has, "collector", "eve", at(5)) is has
+    before = with_state(target, State.INSTALLED, failed_hashes=(b"x" * 32,))
+    assert reconcile.retry(before, "collector", "eve", at(5)) == replace(has, dirty=True)
 
 
 def test_who_may_not_be_told_is_not_told() -> None:

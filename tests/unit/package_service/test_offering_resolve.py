@@ -246,6 +246,18 @@ def test_same_bytes_are_no_other_chance() -> None:
     assert versions == {}
 
 
+def test_what_somebody_asked_for_again_is_wanted_again() -> None:
+    """Once the failure is forgotten, though nothing else has changed."""
+    new = item("2.0.0", 2)
+    failed = with_failed(resolve(AGENT, index(new))[0], new)
+    known = failed.packages["collector"]
+    asked = replace(failed, packages={"collector": replace(known, failed_hashes=())})
+
+    assert resolve(failed, index(new))[1] == {}
+    after, versions, _ = resolve(asked, index(new))
+    assert (after.packages["collector"].state, versions) == (State.PENDING, {"collector": "2.0.0"})
+
+
 @pytest.mark.parametrize("gone", [{"labels": {"env": "test"}}, {"capabilities": 0}])
 def test_what_failed_is_remembered_while_the_agent_should_not_have_it(gone: dict[str, Any]) -> None:
     """A label or a capability that goes and comes back is no other chance; installed after all, it is forgotten."""

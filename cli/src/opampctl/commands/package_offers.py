@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opampctl.client import quoted
+from opampctl.client import ApiError, quoted
 from opampctl.commands.shared import (
     Limit,
     ListAll,
@@ -32,6 +32,7 @@ PATH = "/package-assignments"
 OVER = frozenset(("installed", "failed", "rolled_back", "timed_out"))
 """States in which nothing more comes by itself."""
 
+_CONFLICT = 409
 AGAIN = ("failed", "rolled_back", "timed_out")
 """States in which a package may be asked for again."""
 
@@ -202,16 +203,20 @@ def retry(
     name: Name,
     *,
     agent: Annotated[
-        list[str] | None, typer.Option(help="Only on this agent; repeatable. Otherwise on all where it failed.")
+        list[str] | None,
+        typer.Option(help="Only on this agent, whatever it has now; repeatable. Otherwise on all where it failed."),
     ] = None,
 ) -> None:
     """
     Offer a package again where it failed, was rolled back, or was never answered.
 
+    What failed before on a named agent is forgotten, whatever it has now: it may be offered again when it is wanted
+    again. Agents on which nothing failed are left alone, and counted.
+
     Example: opampctl packages retry collector --agent edge-7
     """
 
-    async def work(client: Client) -> int:
+    async def work(client: Client) -> tuple[int, int]:
         known = await _the(client, name)
         if agent:
             uids = [await find_agent(client, each) for each in agent]
@@ -219,13 +224,26 @@ def retry(
             path = f"{PATH}/{quoted(known['id'])}/agents"
             found = await collect(client.items(path, "agents", f"Cannot look at {name}", {"state": list(AGAIN)}, None))
             uids = [each["agent_id"] for each in found]
+        again = 0
         for uid in uids:
             path = f"/agents/{quoted(uid)}/packages/{quoted(known['package'])}/retry"
-            await client.call("POST", path, f"Cannot offer {known['package']} again to {uid}")
-        return len(uids)
+            try:
+                await client.call("POST", path, f"Cannot offer {known['package']} again to {uid}")
+            except ApiError as error:
+                if error.status != _CONFLICT or len(uids) == 1:
+                    raise
+            else:
+                again += 1
+        return again, len(uids) - again
 
-    count = session_of(context).run(work)
-    err().print(f"{name} is offered again to {count} agent{'' if count == 1 else 's'}.")
+    again, left = session_of(context).run(work)
+    err().print(f"{name} may be tried again on {_agents(again)}.")
+    if left:
+        err().print(f"On {_agents(left)} nothing of it has failed.")
+
+
+def _agents(count: int) -> str:
+    return "1 agent" if count == 1 else f"{count} agents"
 
 
 async def _find(client: Client, name: str) -> dict[str, Any] | None:

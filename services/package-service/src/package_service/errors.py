@@ -9,7 +9,8 @@ What package-service refuses, and how it says so.
     ├── Unauthenticated
     │   └── DownloadRefused      neither an agent's credential nor a ticket of api-gateway
     ├── Forbidden
-    │   └── NotApproved          the agent is known and may not have files
+    │   ├── NotApproved          the agent is known and may not have files
+    │   └── FileNotSigned        agents get no file that no key that counts has signed
     ├── NotFound
     │   ├── PackageNotFound
     │   ├── UploadNotFound
@@ -32,6 +33,7 @@ What package-service refuses, and how it says so.
     │   ├── AssignmentBusy       a campaign of the assignment lives
     │   ├── AssignmentFloats     the assignment pins no exact version, so there is none to go back to
     │   ├── AssignmentExists     another package assignment has that name
+    │   ├── NothingToRetry       nothing of the package failed on the agent
     │   └── PackageInUse         agents or assignments need the file; details name them
     ├── PreconditionFailed
     │   ├── CampaignChanged      another revision is current
@@ -99,6 +101,15 @@ class NotApproved(Forbidden):
     """The agent is known, and not approved."""
 
     code = "agent_not_approved"
+
+
+class FileNotSigned(Forbidden):
+    """Signatures are required, and no key that counts has signed the file (any more): no agent gets it."""
+
+    code = "package_not_signed"
+
+    def __init__(self) -> None:
+        super().__init__("no key that counts has signed this file; agents do not get it before one has")
 
 
 class PackageNotFound(NotFound):
@@ -360,6 +371,15 @@ class AssignmentExists(Conflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is a package assignment {name}", details=[Problem("name", "is taken")])
+
+
+class NothingToRetry(Conflict):
+    """Nothing of the package failed on the agent."""
+
+    code = "nothing_to_retry"
+
+    def __init__(self, package: str, state: str) -> None:
+        super().__init__(f"{package} is {state} on this agent and nothing of it has failed: there is nothing to retry")
 
 
 class PackageInUse(Conflict):

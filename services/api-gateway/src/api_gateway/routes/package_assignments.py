@@ -177,7 +177,12 @@ async def get_agent_packages(call: Call[NoQuery, None]) -> Answer:
     errors=(404, 409),
 )
 async def retry_agent_package(call: Call[NoQuery, None]) -> Answer:
-    """Offer an agent again a package that failed on it, was rolled back, or was never answered."""
+    """
+    Offer an agent again a package that failed on it, was rolled back, or was never answered.
+
+    What failed before is forgotten whatever the agent has now, so that it may be offered again when it is wanted
+    again; 409 when nothing of the package has failed there.
+    """
     uid = uid_of(call)
     package = await call.parts.package_offers.retry(call.tenant_id, uid, call.path["name"], call.principal.username)
     return Answer(compose.agent_package_view(package, uid))

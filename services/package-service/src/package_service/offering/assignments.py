@@ -8,6 +8,7 @@ from package_service.errors import (
     AgentPackageNotFound,
     AssignmentChanged,
     AssignmentNotFound,
+    NothingToRetry,
     QuotaExceeded,
 )
 from package_service.offering import assignment_store, matcher, reconcile, target_store
@@ -139,10 +140,12 @@ class Assignments:
 
     async def retry(self, tenant_id: str, uid: bytes, package: str, *, author: str) -> Target:
         """
-        Offer a package again that failed, was rolled back or never answered; otherwise nothing changes.
+        Forget what failed of a package on an agent, and offer it again if it failed, was rolled back or never answered.
 
         Raises:
             AgentPackageNotFound: The agent should not have it.
+
+            NothingToRetry: Nothing of it failed there.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await self._distribution.begin(connection, tenant_id)
@@ -152,6 +155,8 @@ class Assignments:
                 raise AgentPackageNotFound(package)
             now = await target_store.now(connection)
             moved = reconcile.retry(target, package, author, now)
+            if moved is target:
+                raise NothingToRetry(package, target.packages[package].state.value)
             effects = await self._distribution.settle(connection, tenant_id, before, [moved], now)
         self._distribution.act(effects)
         return (await target_store.load(self._pool, tenant_id, [uid]))[uid]

@@ -214,19 +214,25 @@ def on_statuses(
 
 
 def retry(target: Target, package: str, author: str, now: datetime) -> Target:
-    """Offer a package again because somebody asked; what is under way or installed goes on as it is."""
+    """
+    Offer a package again because somebody asked; what is under way or installed goes on as it is.
+
+    Returns:
+        The very same target when there was nothing to do.
+    """
     before = target.packages[package]
     after = standings.retried(before, author, now)
     if after is before:
         return target
+    target = replace(target, packages={**target.packages, package: after}, dirty=True)
+    if after.state is before.state:
+        return target
     return replace(
         target,
-        packages={**target.packages, package: after},
         offer_count=0,
         retry_at=None,
         delivered_epoch=0,
         timeouts=0,
-        dirty=True,
     )
 
 

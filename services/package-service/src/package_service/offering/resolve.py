@@ -247,7 +247,7 @@ def _wanted(target: Target, package: str, rule: Rule, choice: Choice, now: datet
     if before is None:
         failed = target.failed.get(package, ())
         before = Standing(package, rule.assignment_id, since=now, moved_at=now, failed_hashes=failed)
-    elif before.package_hash == package_hash and (item is not None or before.error == reason):
+    elif before.package_hash == package_hash and (before.error == reason if item is None else not before.is_forgiven):
         return replace(before, assignment_id=rule.assignment_id, version=version, file_id=file_id)
     has_it = bool(package_hash) and target.reported.get(package, ("", ""))[1] == package_hash.hex()
     quarantined = content_hash in before.failed_hashes

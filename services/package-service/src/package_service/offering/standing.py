@@ -118,6 +118,11 @@ class Standing:
         """Whether what is wanted failed here and waits for somebody to ask."""
         return bool(self.content_hash) and self.content_hash in self.failed_hashes
 
+    @property
+    def is_forgiven(self) -> bool:
+        """Whether what is wanted failed here, and somebody asked for it again since."""
+        return self.state in {State.FAILED, State.ROLLED_BACK} and bool(self.content_hash) and not self.is_quarantined
+
 
 def moved(standing: Standing, state: State, now: datetime, *, error: str = "", percent: float = 0.0) -> Standing:
     """Come into a state; the first one after the delivery opens a try in the ledger."""
@@ -195,16 +200,19 @@ def reported(standing: Standing, said: Said | None, *, about: bool, now: datetim
 
 
 def retried(standing: Standing, author: str, now: datetime) -> Standing:
-    """Let what is wanted be offered again because somebody asked; one under way or installed is left alone."""
+    """
+    Forget what failed because somebody asked, and let what is wanted be offered again if it was given up.
+
+    What is under way or installed goes on, but what failed before it may be offered again when it is wanted.
+    """
     if standing.state not in GIVEN_UP:
-        return standing
-    failed = without(standing.failed_hashes, standing.content_hash)
+        return replace(standing, failed_hashes=()) if standing.failed_hashes else standing
     return replace(
         standing,
         state=State.PENDING,
         error="",
         percent=0.0,
-        failed_hashes=failed,
+        failed_hashes=(),
         attempt_id=None,
         requested_by=author or SOMEBODY,
         since=now,
