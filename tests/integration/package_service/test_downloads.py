@@ -10,6 +10,7 @@ import pytest
 from package_service.catalogue import Catalogue
 from package_service.downloads import Downloads
 from package_service.errors import BlobDamaged, BlobDoubted, PackageNotFound
+from package_service.signing.signatures import Signatures
 from package_service.vetting.rounds import Vetting
 from servicekit.clock import FakeClock
 
@@ -42,7 +43,7 @@ async def test_last_chunk_waits_for_the_hash(
     file, _ = await uploads.complete(await sent(uploads, data))
     blob = s3_server.folder / "objects" / "agent-packages" / "sha256" / file.sha256.hex()
     blob.write_bytes(b"\x00" + data[1:])
-    downloads, got = Downloads(pool, store), b""
+    downloads, got = Downloads(pool, store, Signatures(pool, None, required=False)), b""
 
     async def read() -> None:
         nonlocal got
@@ -77,7 +78,7 @@ async def test_what_the_store_does_not_give_is_no_damage(
         bucket.rename(s3_server.folder / "away")
     else:
         blob.write_bytes(data[:-1])
-    downloads = Downloads(pool, store)
+    downloads = Downloads(pool, store, Signatures(pool, None, required=False))
 
     with pytest.raises(BlobDoubted):
         async with downloads.open(file, 0, file.size):
@@ -98,7 +99,7 @@ async def test_what_the_store_does_not_give_is_no_damage(
 async def test_who_may_have_what(pool: asyncpg.Pool, store: S3BlobStore, uploads: Uploads) -> None:
     """Agents only active files, nobody another tenant's."""
     file, _ = await uploads.complete(await sent(uploads, program()))
-    downloads = Downloads(pool, store)
+    downloads = Downloads(pool, store, Signatures(pool, None, required=False))
     await Catalogue(pool).set_active(TENANT, file.file_id, active=False, author="ann")
 
     assert (await downloads.find(TENANT, file.file_id, for_agent=False)).file_id == file.file_id

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts import subjects
+from contracts.package_signing import statement_of
 from fleet.api.v1 import package_service_pb2 as api
 from fleet.events.v1 import identity_pb2
 from package_service.file_tickets import FileTickets
+from package_service.signing.signatures import Signatures
 from package_service.ticket_keys import TicketKeys
 from servicekit.clock import SystemClock
 from servicekit.errors import Conflict
@@ -357,6 +360,43 @@ async def test_missing_blob_is_no_damage(service: Running, s3_server: S3Server) 
 
     blob.write_bytes(data)
     assert (await downloaded(service, made["id"])).content == data
+
+
+class TestSigned:
+    """Downloads where signatures are required."""
+
+    @pytest.fixture
+    def overrides(self) -> dict[str, object]:
+        """Give agents nothing that is not signed."""
+        return {"require_signature": True}
+
+    async def test_agents_get_only_what_a_key_that_counts_has_signed(self, service: Running) -> None:
+        """By ticket or credential, from the moment of signing to that of revoking; people may look all the time."""
+        data = program()
+        file_id = (await service.publish(data)).json()["id"]
+        service.neighbours.know("oac_good")
+        tickets = (await ticket_for(service, file_id), {"Secret-Key": "oac_good"})
+        signatures = Signatures(service.pool, None, required=True)
+        key = Ed25519PrivateKey.generate()
+        public_key = key.public_key().public_bytes_raw()
+        registered, _ = await signatures.register(TENANT, public_key, "release", "ann")
+
+        async def asked() -> list[tuple[int, str]]:
+            answers = [await service.http.get(f"/v1/files/{file_id}", headers=headers) for headers in tickets]
+            return [(answer.status_code, answer.headers.get("ETag") or answer.json()["code"]) for answer in answers]
+
+        assert await asked() == [(403, "package_not_signed")] * 2
+        assert (await downloaded(service, file_id)).content == data
+
+        good = key.sign(statement_of(sha256(data)))
+        await signatures.add(TENANT, uuid.UUID(file_id), form="ed25519", key_id="", signature=good, author="ann")
+        assert await asked() == [(OK, f'"{sha256(data).hex()}"')] * 2
+
+        await signatures.revoke(TENANT, registered.key_id, "ann")
+        assert await asked() == [(403, "package_not_signed")] * 2
+        held = {**tickets[0], "If-None-Match": f'"{sha256(data).hex()}"'}
+        assert (await service.http.get(f"/v1/files/{file_id}", headers=held)).status_code == 403
+        assert (await downloaded(service, file_id)).content == data
 
 
 class TestPresigned:

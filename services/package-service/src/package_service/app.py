@@ -116,7 +116,7 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     await ticket_keys.refresh()
     listener = Listener(
         uploads,
-        Downloads(pool, store),
+        Downloads(pool, store, signatures),
         Tickets(_asking_api_gateway(bus), room.clock.monotonic),
         agents,
         file_tickets,

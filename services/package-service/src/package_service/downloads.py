@@ -18,7 +18,7 @@ import structlog
 
 from package_service import file_store, metrics, package_changes
 from package_service.blob_store import blob_key
-from package_service.errors import BlobDamaged, BlobDoubted, PackageNotFound
+from package_service.errors import BlobDamaged, BlobDoubted, FileNotSigned, PackageNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from package_service.blob_store import BlobStore
     from package_service.file_store import File
+    from package_service.signing.signatures import Signatures
 
 log = structlog.get_logger()
 
@@ -40,26 +41,35 @@ class Downloads:
         pool: The service's database.
 
         store: Where bytes are.
+
+        signatures: Knows whether a file is signed as it has to be.
     """
 
-    def __init__(self, pool: asyncpg.Pool, store: BlobStore) -> None:
+    def __init__(self, pool: asyncpg.Pool, store: BlobStore, signatures: Signatures) -> None:
         self._pool = pool
         self._store = store
+        self._signatures = signatures
 
     async def find(self, tenant_id: str, file_id: UUID, *, for_agent: bool) -> File:
         """
-        Find a file that may be handed out; agents get only active ones.
+        Find a file that may be handed out; agents get only active ones, signed as it is required.
+
+        Looked at anew each time: an offer, and its ticket, may be older than the revocation of a key.
 
         Raises:
             PackageNotFound: There is none, or not for them.
 
             BlobDamaged: It is known not to be what was published.
+
+            FileNotSigned: An agent asks, and no key that counts has signed it.
         """
         file = await file_store.one(self._pool, tenant_id, file_id)
         if file is None or (for_agent and not file.active):
             raise PackageNotFound
         if file.damaged_at is not None:
             raise BlobDamaged
+        if for_agent and not await self._signatures.suffice(file):
+            raise FileNotSigned
         return file
 
     @asynccontextmanager

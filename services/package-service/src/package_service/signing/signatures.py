@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,6 +24,7 @@ from package_service.signing.verification import is_key, signer_of, verifies
 from servicekit.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     import asyncpg
@@ -86,6 +88,37 @@ class Signatures:
             and each.key_id in keys
             and verifies(keys[each.key_id], each.signature, message)
         }
+
+    async def suffice(self, file: File) -> bool:
+        """Say whether a file is signed as it has to be before agents get it."""
+        return not self.required or bool(await self.signed(self._pool, file.tenant_id, {file.file_id: file.sha256}))
+
+    async def signed(
+        self, connection: Connection | asyncpg.Pool, tenant_id: str, files: Mapping[UUID, bytes]
+    ) -> set[UUID]:
+        """
+        Tell which of these files a key that counts has signed; every signature is verified, no row is believed.
+
+        Args:
+            connection: The database.
+
+            tenant_id: Whose.
+
+            files: File to its SHA-256.
+        """
+        keys = await key_store.trusted(connection, tenant_id)
+        found: set[UUID] = set()
+        for file_id, several in (await store.of_files(connection, tenant_id, files)).items():
+            message = statement_of(files[file_id])
+            if any(
+                each.format == Format.ED25519
+                and each.key_id in keys
+                and verifies(keys[each.key_id], each.signature, message)
+                for each in several
+            ):
+                found.add(file_id)
+            await asyncio.sleep(0)
+        return found
 
     async def add(
         self, tenant_id: str, file_id: UUID, *, form: str, key_id: str, signature: bytes, author: str
