@@ -125,4 +125,6 @@ class Ground:
         version, connected = self.choices.get(uid, own), uid not in self.away
         if uid in self.bad and version != "1.0.0":
             return Progress(version, "failed", self.bad[uid], healthy=True, connected=connected, since=T0)
+        if uid in self.away and version != own:
+            return Progress(version, "pending", "", healthy=True, connected=False, since=T0)
         return Progress(version, "installed", "", healthy=True, connected=connected, since=T0)

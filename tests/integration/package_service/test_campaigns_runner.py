@@ -200,6 +200,21 @@ async def test_paused_campaign_admits_nobody(stage: Scene) -> None:
     assert len(stage.ground.choices) == 5
 
 
+async def test_sleepers_do_not_begin_while_it_is_paused(stage: Scene) -> None:
+    """They were admitted and are away: their choices are taken back, so that they wake up with what they had."""
+    campaign = await stage.begin(50)
+    await stage.look()
+    asleep = sorted(stage.ground.choices)[:3]
+    stage.ground.away = set(asleep)
+    await stage.steer(campaign, "pause")
+    await stage.look()
+
+    assert not set(stage.ground.choices) & set(asleep)
+    assert len(stage.ground.choices) == 2
+    members = await stage.members(campaign)
+    assert {members[uid].state for uid in asleep} == {MemberState.WAITING}
+
+
 async def test_aborted_campaign_puts_everybody_back(stage: Scene) -> None:
     """At once, whoever looks when."""
     campaign = await stage.begin(50)

@@ -29,7 +29,7 @@ from rollout import (
     step,
 )
 from rollout.machine import NOBODY
-from rollout.members import IN_FLIGHT, SETTLED
+from rollout.members import IN_FLIGHT, LATE, SETTLED
 from rollout.plan import problems_of
 from rollout.state import ENDED
 from rollout.window import DAYS
@@ -85,6 +85,8 @@ class Fleet:
     members: dict[bytes, Member] = field(default_factory=dict)
     now: datetime = T0
     looks: list[tuple[Rollout, dict[bytes, Member], Step, datetime]] = field(default_factory=list)
+    shown: list[dict[bytes, Sight]] = field(default_factory=list)
+    """What agents showed at each look."""
 
     def look(self, seconds: float) -> Step:
         """Look once, and keep what was before beside what came of it."""
@@ -94,6 +96,7 @@ class Fleet:
         self.rollout = found.rollout
         self.members |= {member.uid: member for member in found.changed}
         self.looks.append((*before, found, self.now))
+        self.shown.append(dict(self.agents))
         return found
 
     def obey(self, *, well: bool) -> None:
@@ -205,14 +208,29 @@ def test_threshold_halts(fleet: Fleet) -> None:
 
 @given(histories())
 def test_only_who_failed_or_left_is_put_back(fleet: Fleet) -> None:
-    """Once each, and only where the plan says so."""
+    """Once each; those that failed only where the plan says so, or when they were late; or who has not begun."""
     for _, before, found, _ in fleet.looks:
         members = before | {member.uid: member for member in found.changed}
         for uid in found.put_back:
-            assert members[uid].state in (MemberState.FAILED, MemberState.LEFT_OUT)
+            assert members[uid].state in (MemberState.FAILED, MemberState.LEFT_OUT, MemberState.WAITING)
             if members[uid].state is MemberState.FAILED:
-                assert fleet.plan.rollback
+                assert fleet.plan.rollback or members[uid].error.startswith(LATE)
                 assert not before[uid].put_back
+            if members[uid].state is MemberState.WAITING:
+                assert before[uid].state is MemberState.ADMITTED
+
+
+@given(histories())
+def test_nobody_who_may_not_begin_is_left_to_begin(fleet: Fleet) -> None:
+    """After a look at which nobody may, whoever is still admitted has begun; what was taken back nobody keeps."""
+    for (_, before, found, now), agents in zip(fleet.looks, fleet.shown, strict=True):
+        members = before | {member.uid: member for member in found.changed}
+        is_open = fleet.plan.window is None or fleet.plan.window.is_open(now)
+        if found.rollout.state is State.RUNNING and is_open:
+            continue
+        if found.rollout.state not in ENDED:
+            admitted = [uid for uid, member in members.items() if member.state is MemberState.ADMITTED]
+            assert all(agents[uid].stand not in (Stand.ELSEWHERE, Stand.BACK) for uid in admitted)
 
 
 @given(histories())

@@ -189,6 +189,63 @@ def test_most_of_the_fleet_leaving_in_the_middle_is_waited_for() -> None:
     assert (world.rollout.state, world.rollout.stage) == (State.RUNNING, 1)
 
 
+def asleep_after_admission(plan: Plan) -> tuple[World, list[bytes]]:
+    """Admit five agents, of which two have begun and three sleep."""
+    world = World(replace(plan, stages=(Stage(percent=100),), max_in_flight=5), fleet(20))
+    world.look()
+    begun, asleep = world.admitted[:2], world.admitted[2:]
+    for uid in begun:
+        world.agents[uid] = Sight(Stand.UNDERWAY)
+    for uid in asleep:
+        world.agents[uid] = Sight(connected=False)
+    return world, asleep
+
+
+def test_nobody_begins_while_it_is_held() -> None:
+    """Paused or halted, with rollback or without: who was admitted and has not begun waits again."""
+    for state in (State.PAUSED, State.HALTED):
+        world, asleep = asleep_after_admission(replace(PLAN, rollback=False))
+        world.rollout = replace(world.rollout, state=state)
+        world.look(1)
+
+        assert sorted(world.put_back) == sorted(asleep)
+        assert world.count(MemberState.ADMITTED) == 2
+        assert {world.members[uid].state for uid in asleep} == {MemberState.WAITING}
+        for uid in asleep:
+            world.agents[uid] = Sight()
+        world.look(1)
+        assert len(world.admitted) == 5
+
+        world.rollout = resume(world.rollout, world.now)
+        world.look(1)
+        assert len(world.admitted) == 8
+
+
+def test_nobody_begins_outside_the_window() -> None:
+    """Whoever opens the lid at noon waits for the night, although it was admitted in the last one."""
+    world, asleep = asleep_after_admission(replace(PLAN, window=Window("UTC", ("fri",), "11:00", "12:05")))
+    world.look(299)
+    assert world.put_back == []
+
+    world.look(1)
+
+    assert sorted(world.put_back) == sorted(asleep)
+    assert world.count(MemberState.ADMITTED) == 2
+
+
+def test_sleepers_make_room_and_late_ones_are_put_back() -> None:
+    """After the timeout no more have begun, or may begin, than may be under way; sleep alone halts nothing."""
+    world, asleep = asleep_after_admission(replace(PLAN, rollback=False, threshold=Threshold(count=10)))
+
+    world.look(600)
+
+    assert set(world.put_back) == set(world.admitted[:5])
+    assert {world.members[uid].state for uid in asleep} == {MemberState.WAITING}
+    assert world.count(MemberState.FAILED) == 2
+    assert len(world.admitted) == 10
+    assert not set(world.admitted[5:]) & set(world.admitted[:5])
+
+
 def test_switched_off_in_the_middle_is_no_end() -> None:
     """Ten have it, ten are under way, nobody belongs to it any more: it holds, and goes on when they are back."""
     world = World(PLAN, fleet(100))
@@ -229,7 +286,7 @@ def test_most_of_the_fleet_lost_holds_it_until_somebody_goes_on_with_the_rest() 
     for uid in waiting[:50]:
         del world.agents[uid]
     world.look(1)
-    assert world.rollout.state is State.RUNNING
+    assert (world.rollout.state, world.rollout.reason) == (State.RUNNING, "")
     del world.agents[waiting[50]]
     world.look(1)
     assert world.rollout.state is State.HALTED

@@ -37,11 +37,22 @@ def test_admitted_then_watched_then_succeeded() -> None:
 
 
 def test_who_never_begins_or_never_ends_is_late() -> None:
-    """Nobody is in flight for ever, connected or not."""
-    for sight in (Sight(), Sight(Stand.UNDERWAY), Sight(connected=False), Sight(Stand.BACK)):
+    """Nobody is in flight for ever; what it may still do is taken back, for nobody would watch it."""
+    for sight in (Sight(), Sight(Stand.UNDERWAY), Sight(Stand.UNDERWAY, connected=False), Sight(Stand.BACK)):
         assert after(599, member(MemberState.ADMITTED), sight).state is MemberState.ADMITTED
         found = after(600, member(MemberState.ADMITTED), sight)
         assert (found.state, found.error, found.round) == (MemberState.FAILED, LATE, 2)
+        assert found.put_back
+
+
+@pytest.mark.parametrize("stand", [Stand.ELSEWHERE, Stand.BACK])
+def test_who_went_away_before_it_heard_of_it_waits_again(stand: Stand) -> None:
+    """A lid that was closed is no failure, and it does not begin at whatever hour the lid is opened."""
+    was = member(MemberState.ADMITTED, stage=1)
+
+    assert after(599, was, Sight(stand, connected=False)) == was
+    found = after(600, was, Sight(stand, connected=False))
+    assert (found.state, found.stage, found.error) == (MemberState.WAITING, None, "")
 
 
 @pytest.mark.parametrize("state", [MemberState.ADMITTED, MemberState.WATCHING])
@@ -71,8 +82,8 @@ def test_who_is_gone_while_watched_is_waited_for() -> None:
     assert after(660, watched, away).error == GONE
 
 
-def test_late_is_not_failed() -> None:
-    """Whoever gets there after all has succeeded, unless it was told to go back."""
+def test_who_gets_there_after_all_has_succeeded() -> None:
+    """Somebody asked for another try; unless it was told to go back."""
     was = member(MemberState.FAILED, error="slow")
 
     found = after(1, was, DONE)

@@ -13,7 +13,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from rollout.members import ABSENT, IN_FLIGHT, OUT, TOUCHED, Member, MemberState, lost, moved, observe
+from rollout.members import (
+    ABSENT,
+    IN_FLIGHT,
+    OUT,
+    TOUCHED,
+    Member,
+    MemberState,
+    has_begun,
+    lost,
+    moved,
+    observe,
+    withdrawn,
+)
 from rollout.order import in_order
 from rollout.plan import EVERYBODY, Plan, Stage
 from rollout.state import LIVING, Rollout, State
@@ -40,7 +52,7 @@ class Step:
     """Agents to be told what is new."""
 
     put_back: tuple[bytes, ...] = ()
-    """Agents to be told what was before, or that do not belong to it any more."""
+    """Agents to be told what was before: they failed, were late, have not begun in time, or do not belong to it."""
 
 
 def step(
@@ -76,6 +88,7 @@ def step(
     view = _View(plan, rollout, dict(members), sights, now)
     view.see()
     view.halt_if_due()
+    view.withdraw_if_closed()
     if view.rollout.state is State.HALTED and plan.rollback:
         view.put_failed_back()
     if view.rollout.state is State.RUNNING:
@@ -103,7 +116,10 @@ class _View:
         for uid, member in self.members.items():
             sight = self.sights.get(uid)
             if sight is not None:
-                self.members[uid] = observe(member, sight, self.plan, self.now, self.rollout.round)
+                seen = observe(member, sight, self.plan, self.now, self.rollout.round)
+                self.members[uid] = seen
+                if member.state is MemberState.ADMITTED and (seen.put_back or seen.state is MemberState.WAITING):
+                    self.put_back.append(uid)
                 continue
             self.members[uid] = lost(member, self.now, self.rollout.round)
             if member.state in IN_FLIGHT:
@@ -145,6 +161,15 @@ class _View:
         )
         return LOST.format(lost=out, left=len(self.sights)) if out > len(self.sights) else ""
 
+    def withdraw_if_closed(self) -> None:
+        """Let nobody begin while nobody may, not even who was admitted before."""
+        if self.rollout.state is State.RUNNING and self._is_open():
+            return
+        for uid, member in self.members.items():
+            if member.state is MemberState.ADMITTED and not has_begun(self.sights[uid]):
+                self.members[uid] = withdrawn(member, self.now)
+                self.put_back.append(uid)
+
     def put_failed_back(self) -> None:
         """Tell those that failed to go back to what they had."""
         for uid, member in self.members.items():
@@ -172,12 +197,15 @@ class _View:
     def _stage(self) -> Stage:
         return self.plan.stages[self.rollout.stage]
 
+    def _is_open(self) -> bool:
+        return self.plan.window is None or self.plan.window.is_open(self.now)
+
     def _admit(self, candidates: Sequence[bytes], seed: bytes) -> None:
         in_flight = self._count(*IN_FLIGHT)
         reason = ""
         if not candidates and not in_flight:
             reason = NOBODY
-        elif candidates and self.plan.window is not None and not self.plan.window.is_open(self.now):
+        elif candidates and not self._is_open():
             reason, candidates = CLOSED, ()
         self.rollout = replace(self.rollout, reason=reason)
         room = min(self.plan.max_in_flight - in_flight, self._room())

@@ -65,7 +65,7 @@ class Member:
     """Why it failed or was left out; kept when it is back."""
 
     put_back: bool = False
-    """It was told to go back to what it ran before."""
+    """It was told to go back to what it ran before: after a failure, and at once when it was late."""
 
 
 def observe(member: Member, sight: Sight, plan: Plan, now: datetime, current_round: int) -> Member:
@@ -93,6 +93,16 @@ def lost(member: Member, now: datetime, current_round: int) -> Member:
     return replace(moved(member, MemberState.LEFT_OUT, now), error=OUT, round=current_round)
 
 
+def withdrawn(member: Member, now: datetime) -> Member:
+    """Let an agent that has not begun wait for its turn again."""
+    return replace(moved(member, MemberState.WAITING, now), stage=None)
+
+
+def has_begun(sight: Sight) -> bool:
+    """Say whether an agent that was admitted knows of it."""
+    return sight.stand not in (Stand.ELSEWHERE, Stand.BACK)
+
+
 def moved(member: Member, state: MemberState, now: datetime) -> Member:
     """Put an agent into a state."""
     return replace(member, state=state, since=now)
@@ -108,9 +118,14 @@ def _admitted(member: Member, sight: Sight, plan: Plan, now: datetime, current_r
         return failed(member, sight.error or LATE, now, current_round)
     if sight.stand is Stand.DONE:
         return moved(member, MemberState.WATCHING, now)
-    if _passed(member, plan.timeout_seconds, now):
-        return failed(member, f"{LATE}: {sight.error}" if sight.error else LATE, now, current_round)
-    return member
+    if not _passed(member, plan.timeout_seconds, now):
+        return member
+    if not has_begun(sight) and not sight.connected:
+        # It went away before it heard of it: that says nothing of what is new.
+        return withdrawn(member, now)
+    # Whatever it still does nobody would watch.
+    late = failed(member, f"{LATE}: {sight.error}" if sight.error else LATE, now, current_round)
+    return replace(late, put_back=True)
 
 
 def _watching(member: Member, sight: Sight, plan: Plan, now: datetime, current_round: int) -> Member:
