@@ -20,17 +20,25 @@ if TYPE_CHECKING:
     from package_service.file_store import File
 
 
-async def add(pool: asyncpg.Pool, version: str, *, name: str = "collector", content: bytes = b"", **more: str) -> File:
+async def add(
+    pool: asyncpg.Pool,
+    version: str,
+    *,
+    name: str = "collector",
+    content: bytes = b"",
+    tenant_id: str = TENANT,
+    **more: str,
+) -> File:
     """Publish a row."""
     fields = {"platform": "linux", "arch": "amd64", **more}
     draft = draft_of(name=name, version=version, **fields)
     async with pool.acquire() as connection, connection.transaction():
-        await file_store.type_of(connection, TENANT, draft)
+        await file_store.type_of(connection, tenant_id, draft)
         digest = sha256(content or version.encode())
-        file_id = await file_store.add(connection, TENANT, draft, sha256=digest, size=7, author="ann")
+        file_id = await file_store.add(connection, tenant_id, draft, sha256=digest, size=7, author="ann")
         assert file_id is not None
-        assert await file_store.add(connection, TENANT, draft, sha256=digest, size=7, author="ann") is None
-        made = await file_store.one(connection, TENANT, file_id)
+        assert await file_store.add(connection, tenant_id, draft, sha256=digest, size=7, author="ann") is None
+        made = await file_store.one(connection, tenant_id, file_id)
         assert made is not None
     return made
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts import package_signing as terms
+from package_service import metrics
 from package_service.errors import InvalidPackage, KeyRevoked, ManifestNotFound, NoSigningKey, QuotaExceeded
 from package_service.platform_key import PlatformKey
 from package_service.signing import manifest_store
-from package_service.signing.manifests import Manifests
+from package_service.signing.manifests import AFTER_FAILURE, MAX_SKEW, MAX_STEP, Manifests
 from package_service.signing.signatures import Signatures
 from package_service.signing.verification import checks_of
 from servicekit.clock import FakeClock
@@ -154,12 +156,64 @@ async def test_lies_are_refused(pool: asyncpg.Pool) -> None:
         "other bytes": changed(targets=(replace(target, sha256="00" * 32),)),
         "unknown file": changed(targets=(replace(target, version="3.0.0"),)),
         "no envelope": b"{}",
+        "a version nobody comes after": changed(version=2**63 - 1),
+        "a version no database holds": changed(version=2**63),
+        "a version far away": changed(version=3 + MAX_STEP),
+        "good for ever": changed(expires_at=datetime(9999, 12, 31, tzinfo=UTC)),
+        "good for too long": changed(expires_at=clock.now() + timedelta(seconds=WEEK) + 2 * MAX_SKEW),
     }
     for name, envelope in lies.items():
         with pytest.raises(InvalidPackage) as caught:
             await made.accept(TENANT, "stable", envelope, "mallory")
         assert caught.value.details[0].field == "envelope", name
     assert (await made.newest(TENANT, "stable")).version == 2
+    assert (await made.accept(TENANT, "stable", changed(version=2 + MAX_STEP), "ann"))[1]
+
+
+async def test_one_channel_that_fails_stops_no_other(pool: asyncpg.Pool) -> None:
+    """Whatever is wrong with it: it is counted and tried again later, and every other one is published."""
+    clock = FakeClock()
+    made = manifests(pool, clock)
+    for tenant_id in ("a", TENANT, "z"):
+        await add(pool, "1.0.0", tenant_id=tenant_id)
+    last = 2**63 - 1
+    await pool.execute(
+        "INSERT INTO package_manifest (tenant_id, channel, version, content, expires_at, envelope, created_by) "
+        "VALUES ('a', 'stable', $1, $2, $3, '{}', 'mallory')",
+        last,
+        bytes(32),
+        clock.now(),
+    )
+    failed = metrics.MANIFESTS.labels("failed")
+    before = failed._value.get()
+
+    await made.refresh()
+    await made.refresh()
+
+    assert failed._value.get() == before + 1
+    assert (await made.newest("a", "stable")).version == last
+    for tenant_id, channel in (("a", "beta"), (TENANT, "stable"), (TENANT, "beta"), ("z", "stable")):
+        assert (await made.newest(tenant_id, channel)).version == 1
+    await clock.advance(AFTER_FAILURE.total_seconds())
+    await made.refresh()
+    assert failed._value.get() == before + 2
+
+
+async def listed() -> list[str]:
+        await made.refresh()
+        return [target.version for target in read((await made.newest(TENANT, "stable")).envelope, clock).targets]
+
+    assert await listed() == ["1.0.0", "1.1.0"]
+    payload = await made.draft(TENANT, "stable")
+    await signatures.revoke(TENANT, terms.key_id_of(RELEASE.public_key().public_bytes_raw()), "ann")
+
+    assert await listed() == ["1.1.0"]
+    later = terms.payload_of(replace(terms.read_payload(payload), version=9))
+    with pytest.raises(InvalidPackage, match="may not be offered"):
+        await made.accept(TENANT, "stable", enveloped(later, SECOND), "mallory")
+    (signature,) = (await signatures.of_file(TENANT, second.file_id))[1]
+    await signatures.remove(TENANT, second.file_id, signature.signature_id, "ann")
+    assert await listed() == []
 
 
 async def test_threshold_needs_several_keys(pool: asyncpg.Pool) -> None:

@@ -94,7 +94,7 @@ CAMPAIGN_LOOK_FAILURES = Counter(
 )
 MANIFESTS = Counter(
     "package_service_manifests_total",
-    "Signed manifests of channels: published, refused (not believed).",
+    "Signed manifests of channels: published, refused (not believed), failed (could not be made).",
     ("outcome",),
     registry=REGISTRY,
 )

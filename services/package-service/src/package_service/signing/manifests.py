@@ -42,6 +42,15 @@ LOOK_SECONDS = 5.0
 LOOKS_PER_LIFETIME = 100
 """So often every manifest is looked at though no file has changed."""
 
+AFTER_FAILURE = timedelta(minutes=1)
+"""A manifest that could not be made is tried again so much later."""
+
+MAX_STEP = 1000
+"""A version is at most so much above the one before: whoever skips to the end would leave none for those after."""
+
+MAX_SKEW = timedelta(minutes=5)
+"""A manifest signed elsewhere ends at most so long after one made here now would."""
+
 PLATFORM_AUTHOR = "the platform"
 
 
@@ -94,18 +103,19 @@ class Manifests:
             await self._clock.sleep(LOOK_SECONDS)
 
     async def refresh(self) -> None:
-        """Publish a manifest wherever files have changed, or half of the newest one's time is over."""
+        """
+        Publish a manifest wherever files have changed, or half of the newest one's time is over.
+
+        What one channel of one tenant fails at is said and counted, and stops nobody else.
+        """
         for tenant_id in await manifest_store.tenants(self._pool):
             fingerprint = await manifest_store.fingerprint(self._pool, tenant_id)
             looked, until = self._looked.get(tenant_id, ("", self._clock.now()))
             if looked == fingerprint and self._clock.now() < until:
                 continue
-            for channel in terms.CHANNELS:
-                try:
-                    await self._refresh(tenant_id, channel)
-                except ServiceError as error:
-                    log.warning("manifest_not_published", tenant_id=tenant_id, channel=channel, error=error.public)
-            self._looked[tenant_id] = fingerprint, self._clock.now() + self._lifetime / LOOKS_PER_LIFETIME
+            well = [await self._refreshed(tenant_id, channel) for channel in terms.CHANNELS]
+            pause = self._lifetime / LOOKS_PER_LIFETIME if all(well) else AFTER_FAILURE
+            self._looked[tenant_id] = fingerprint, self._clock.now() + pause
 
     async def newest(self, tenant_id: str, channel: str) -> Published:
         """Return the newest manifest of a channel, expired or not; raises InvalidPackage, ManifestNotFound."""
@@ -143,8 +153,9 @@ class Manifests:
         Publish a manifest signed elsewhere; the same one again changes nothing.
 
         Raises:
-            InvalidPackage: It would not be believed (wrong key, changed, older, expired, another channel), or it
-                names a file that is not published so.
+            InvalidPackage: It would not be believed (wrong key, changed, older, expired, another channel), it is
+                valid for longer or of a much higher version than any made here, or it names a file that may not be
+                offered so.
         """
         _check_channel(channel)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -162,16 +173,31 @@ class Manifests:
                     seen=_seen(before),
                 )
             except ManifestRefusedError as error:
-                metrics.MANIFESTS.labels("refused").inc()
                 raise _refused(str(error)) from error
             if before is not None and seen.version == before.version:
                 return before, False
+            self._check_bounds(manifest, before)
             await self._check_content(connection, tenant_id, manifest)
             made = self._published(manifest, envelope, author)
             await manifest_store.add(connection, made)
         metrics.MANIFESTS.labels("published").inc()
         log.info("manifest_published", channel=channel, version=made.version, files=len(manifest.targets))
         return made, True
+
+    async def _refreshed(self, tenant_id: str, channel: str) -> bool:
+        try:
+            await self._refresh(tenant_id, channel)
+        except ServiceError as error:
+            log.warning("manifest_not_published", tenant_id=tenant_id, channel=channel, error=error.public)
+        except Exception as error:
+            # Whatever a tenant has brought about, say by what it has signed: all the others need their manifests.
+            if is_transient(error):
+                raise
+            log.exception("manifest_not_published", tenant_id=tenant_id, channel=channel)
+        else:
+            return True
+        metrics.MANIFESTS.labels("failed").inc()
+        return False
 
     async def _refresh(self, tenant_id: str, channel: str) -> None:
         before = await manifest_store.newest(self._pool, tenant_id, channel)
@@ -229,12 +255,19 @@ class Manifests:
             created_at=self._clock.now(),
         )
 
-    @staticmethod
-    async def _check_content(connection: Connection, tenant_id: str, manifest: Manifest) -> None:
+    def _check_bounds(self, manifest: Manifest, before: Published | None) -> None:
+        last = before.version if before is not None else 0
+        if manifest.version > last + MAX_STEP:
+            raise _refused(f"its version is {manifest.version}; after {last} at most {last + MAX_STEP} may come")
+        if manifest.expires_at > self._clock.now() + self._lifetime + MAX_SKEW:
+            raise _refused(f"it expires later than {int(self._lifetime.total_seconds())} seconds from now")
+
+    async def _check_content(self, connection: Connection, tenant_id: str, manifest: Manifest) -> None:
         published = set(_of_channel(manifest.channel, await manifest_store.targets(connection, tenant_id)))
         strange = [target for target in manifest.targets if target not in published]
         if strange:
-            raise _refused(f"{strange[0].name} {strange[0].version} is not published in this channel with that content")
+            what = f"{strange[0].name} {strange[0].version}"
+            raise _refused(f"{what} is not published in this channel with that content, or may not be offered")
 
 
 def _of_channel(channel: str, targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -260,4 +293,5 @@ def _check_channel(channel: str) -> None:
 
 
 def _refused(why: str) -> InvalidPackage:
+    metrics.MANIFESTS.labels("refused").inc()
     return InvalidPackage([Problem("envelope", f"is not believed: {why}")])
