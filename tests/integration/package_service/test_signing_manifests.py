@@ -199,7 +199,18 @@ async def test_one_channel_that_fails_stops_no_other(pool: asyncpg.Pool) -> None
     assert failed._value.get() == before + 2
 
 
-async def listed() -> list[str]:
+async def test_unsigned_files_are_in_no_manifest_where_signatures_are_required(pool: asyncpg.Pool) -> None:
+    """Nor those whose key was revoked; by itself, and from whoever signs elsewhere."""
+    clock = FakeClock()
+    first, second, _ = [await add(pool, version) for version in ("1.0.0", "1.1.0", "1.2.0")]
+    await registered(pool, RELEASE, SECOND)
+    signatures = Signatures(pool, PLATFORM, required=True)
+    for file, key in ((first, RELEASE), (second, SECOND)):
+        good = key.sign(terms.statement_of(file.sha256))
+        await signatures.add(TENANT, file.file_id, form="ed25519", key_id="", signature=good, author="ann")
+    made = Manifests(pool, signatures, PLATFORM, clock, lifetime_seconds=WEEK, threshold=1)
+
+    async def listed() -> list[str]:
         await made.refresh()
         return [target.version for target in read((await made.newest(TENANT, "stable")).envelope, clock).targets]
 

@@ -9,6 +9,7 @@ from contracts.package_signing import Target
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     import asyncpg
 
@@ -45,12 +46,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _PRUNE = "DELETE FROM package_manifest WHERE tenant_id = $1 AND channel = $2 AND version <= $3"
 _TARGETS = """
-SELECT name, version, platform, arch, sha256, size FROM package_file
+SELECT file_id, name, version, platform, arch, sha256, size FROM package_file
 WHERE tenant_id = $1 AND active AND damaged_at IS NULL
 """
 _FINGERPRINT = """
-SELECT count(*)::text || ' ' || coalesce(sum(hashtextextended(file_id::text, 0)), 0)::text FROM package_file
-WHERE tenant_id = $1 AND active AND damaged_at IS NULL
+SELECT count(*)::text || ' ' || coalesce(sum(hashtextextended(file_id::text, 0)), 0)::text || ' ' || (
+    SELECT count(*)::text || ' ' || coalesce(sum(hashtextextended(s.signature_id::text, 0)), 0)::text
+    FROM package_signature s JOIN package_key k ON k.tenant_id = s.tenant_id AND k.key_id = s.key_id
+    WHERE s.tenant_id = $1 AND s.format = 'ed25519' AND k.revoked_at IS NULL
+)
+FROM package_file WHERE tenant_id = $1 AND active AND damaged_at IS NULL
 """
 _TENANTS = "SELECT DISTINCT tenant_id FROM package UNION SELECT DISTINCT tenant_id FROM package_manifest"
 
@@ -72,16 +77,22 @@ async def add(connection: Connection, made: Published) -> None:
     await connection.execute(_PRUNE, made.tenant_id, made.channel, made.version - KEEP)
 
 
-async def targets(connection: Connection | asyncpg.Pool, tenant_id: str) -> list[Target]:
-    """List every file agents may have, in no order."""
-    return [
-        Target(row["name"], row["version"], row["platform"], row["arch"], row["sha256"].hex(), row["size"])
+async def targets(connection: Connection | asyncpg.Pool, tenant_id: str) -> dict[UUID, Target]:
+    """Return every file that is active and undamaged, in no order; whether it is signed is not asked."""
+    return {
+        row["file_id"]: Target(
+            row["name"], row["version"], row["platform"], row["arch"], row["sha256"].hex(), row["size"]
+        )
         for row in await connection.fetch(_TARGETS, tenant_id)
-    ]
+    }
 
 
 async def fingerprint(connection: Connection | asyncpg.Pool, tenant_id: str) -> str:
-    """Tell cheaply whether targets() may have changed: files never change, they come, go, and are switched."""
+    """
+    Tell cheaply whether what may be offered has changed.
+
+    Files never change, they come, go, and are switched; so do the signatures that count.
+    """
     found: str = await connection.fetchval(_FINGERPRINT, tenant_id)
     return found
 

@@ -129,7 +129,7 @@ class Manifests:
         """Write what a new manifest would say, for signers elsewhere; raises InvalidPackage."""
         _check_channel(channel)
         before = await manifest_store.newest(self._pool, tenant_id, channel)
-        targets = _of_channel(channel, await manifest_store.targets(self._pool, tenant_id))
+        targets = _of_channel(channel, await self._targets(self._pool, tenant_id))
         return terms.payload_of(self._manifest(tenant_id, channel, before, targets))
 
     async def publish(self, tenant_id: str, channel: str, author: str) -> tuple[Published, bool]:
@@ -201,7 +201,7 @@ class Manifests:
 
     async def _refresh(self, tenant_id: str, channel: str) -> None:
         before = await manifest_store.newest(self._pool, tenant_id, channel)
-        if before is None and not _of_channel(channel, await manifest_store.targets(self._pool, tenant_id)):
+        if before is None and not _of_channel(channel, await self._targets(self._pool, tenant_id)):
             return
         await self._publish(tenant_id, channel, PLATFORM_AUTHOR, renew=False)
 
@@ -214,7 +214,7 @@ class Manifests:
             if platform.key_id not in await self._signatures.trusted_keys(connection, tenant_id):
                 raise KeyRevoked(platform.key_id)
             before = await manifest_store.newest(connection, tenant_id, channel)
-            targets = _of_channel(channel, await manifest_store.targets(connection, tenant_id))
+            targets = _of_channel(channel, await self._targets(connection, tenant_id))
             if before is not None and not self._is_due(before, targets, renew=renew):
                 return before, False
             manifest = self._manifest(tenant_id, channel, before, targets)
@@ -255,6 +255,20 @@ class Manifests:
             created_at=self._clock.now(),
         )
 
+    async def _targets(self, connection: Connection | asyncpg.Pool, tenant_id: str) -> list[Target]:
+        """
+        List what may be offered.
+
+        Bytes not read yet, or missing in the store, take nothing off: the hash is that of what was published, and a
+        store that is away must not empty a manifest.
+        """
+        found = await manifest_store.targets(connection, tenant_id)
+        if not self._signatures.required:
+            return list(found.values())
+        hashes = {file_id: bytes.fromhex(target.sha256) for file_id, target in found.items()}
+        signed = await self._signatures.signed(connection, tenant_id, hashes)
+        return [target for file_id, target in found.items() if file_id in signed]
+
     def _check_bounds(self, manifest: Manifest, before: Published | None) -> None:
         last = before.version if before is not None else 0
         if manifest.version > last + MAX_STEP:
@@ -263,7 +277,7 @@ class Manifests:
             raise _refused(f"it expires later than {int(self._lifetime.total_seconds())} seconds from now")
 
     async def _check_content(self, connection: Connection, tenant_id: str, manifest: Manifest) -> None:
-        published = set(_of_channel(manifest.channel, await manifest_store.targets(connection, tenant_id)))
+        published = set(_of_channel(manifest.channel, await self._targets(connection, tenant_id)))
         strange = [target for target in manifest.targets if target not in published]
         if strange:
             what = f"{strange[0].name} {strange[0].version}"
