@@ -154,7 +154,7 @@ async def test_platform_signs_and_its_manifest_is_believed(
     assert (signature["key_id"], signature["trusted"]) == (PLATFORM_ID, True)
 
     await done(running, tmp_path, "packages", "manifest", "publish", "stable")
-    verify = ("packages", "manifest", "verify", "stable", "file", "--public-key")
+    verify = ("packages", "manifest", "verify", "stable", "file", "--package", f"{place}@1.0.0", "--public-key")
     await done(running, tmp_path, *verify, "platform.pub")
     code, _, err = await opampctl(running, tmp_path, *verify, "stranger.pem.pub")
     assert (code, "reason: unsigned" in err) == (1, True)

@@ -127,18 +127,18 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def seen(self, server: str, channel: str) -> Seen | None:
-        """Return the newest manifest believed of a server's channel; raises CommandError when it cannot be read."""
-        entry = self._load().get(f"{server} {channel}")
+    def seen(self, server: str, tenant: str, channel: str) -> Seen | None:
+        """Return the newest manifest believed of a tenant's channel; raises CommandError when it cannot be read."""
+        entry = self._load().get(f"{server} {tenant} {channel}")
         try:
             return Seen(int(entry["version"]), str(entry["digest"])) if entry is not None else None
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged() from error
 
-    def remember(self, server: str, channel: str, seen: Seen) -> None:
+    def remember(self, server: str, tenant: str, channel: str, seen: Seen) -> None:
         """Remember a manifest as the newest, whole or not at all."""
         entries = self._load()
-        entries[f"{server} {channel}"] = {"version": seen.version, "digest": seen.digest}
+        entries[f"{server} {tenant} {channel}"] = {"version": seen.version, "digest": seen.digest}
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -177,12 +177,44 @@ def test_manifest_is_shown_and_believed(opampctl: Run, api: RestDouble, desk: De
 
     shown = opampctl("packages", "manifest", "show", "stable")
     data = opampctl("packages", "manifest", "show", "stable", "-o", "json")
-    good = opampctl(*verify, str(desk.file))
+    good = opampctl(*verify, str(desk.file), "--package", "collector")
 
     assert all(word in shown.stdout for word in ("collector", "1.10.0", desk.sha256.hex(), "not verified"))
     assert json.loads(data.stdout) == desk.envelope()
     assert (good.exit_code, "Version 7" in good.stderr) == (0, True), good.output
     assert opampctl(*verify, str(desk.public)).exit_code == Exit.FAILED
+
+
+def test_file_must_be_what_it_is_taken_for(opampctl: Run, api: RestDouble, desk: Desk, tmp_path: Path) -> None:
+    """An older version is refused unless it is named, another package always; without --package the name decides."""
+    (old,) = desk.manifest.targets
+    newer = replace(old, version="1.11.0", sha256="0" * 64)
+    api.answers = {"GET /package-manifests/stable": desk.envelope(replace(desk.manifest, targets=(old, newer)))}
+    verify = ("packages", "manifest", "verify", "stable", "--public-key", str(desk.public))
+    downloaded = tmp_path / "collector-1.10.0-linux-amd64"
+    downloaded.write_bytes(CONTENT)
+
+    stale = opampctl(*verify, str(desk.file), "--package", "collector")
+    named = opampctl(*verify, str(desk.file), "--package", "collector@1.10.0")
+    labelled = opampctl(*verify, str(downloaded))
+
+    assert (stale.exit_code, "1.11.0" in stale.stderr) == (Exit.FAILED, True), stale.output
+    assert (named.exit_code, "collector 1.10.0 linux/amd64" in named.stderr) == (0, True), named.output
+    assert labelled.exit_code == 0, labelled.output
+    for words in (("--package", "other"), ("--package", "collector@1.11.0"), ()):
+        assert opampctl(*verify, str(desk.file), *words).exit_code == Exit.FAILED
+    assert opampctl(*verify, "--package", "collector").exit_code == Exit.USAGE
+
+
+def test_tenants_of_one_server_are_no_rollback_of_each_other(opampctl: Run, api: RestDouble, desk: Desk) -> None:
+    """What was believed of one tenant's channel says nothing of another's."""
+    verify = ("packages", "manifest", "verify", "stable", "--public-key", str(desk.public))
+    api.answers = {"GET /package-manifests/stable": desk.envelope()}
+    assert opampctl(*verify).exit_code == 0
+
+    api.answers = {"GET /package-manifests/stable": desk.envelope(replace(desk.manifest, tenant_id="b", version=1))}
+
+    assert opampctl(*verify, "--tenant", "b").exit_code == 0
 
 
 def test_manifests_that_lie_are_refused(opampctl: Run, api: RestDouble, desk: Desk) -> None:

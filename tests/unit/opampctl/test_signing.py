@@ -72,26 +72,27 @@ def test_signer_is_found_among_the_trusted(tmp_path: Path) -> None:
         signing.digest_of_file(tmp_path / "missing")
 
 
-def test_memory_is_by_server_and_channel(tmp_path: Path) -> None:
+def test_memory_is_by_server_tenant_and_channel(tmp_path: Path) -> None:
     """What was believed of one says nothing of the other; it survives the process."""
     path = tmp_path / "home" / "manifests.json"
     memory = signing.Memory(path)
-    assert memory.seen("http://a", "stable") is None
+    assert memory.seen("http://a", "one", "stable") is None
 
-    memory.remember("http://a", "stable", Seen(7, "d"))
-    memory.remember("http://a", "beta", Seen(9, "e"))
+    memory.remember("http://a", "one", "stable", Seen(7, "d"))
+    memory.remember("http://a", "one", "beta", Seen(9, "e"))
 
     again = signing.Memory(path)
-    assert again.seen("http://a", "stable") == Seen(7, "d")
-    assert again.seen("http://a", "beta") == Seen(9, "e")
-    assert again.seen("http://b", "stable") is None
+    assert again.seen("http://a", "one", "stable") == Seen(7, "d")
+    assert again.seen("http://a", "one", "beta") == Seen(9, "e")
+    assert again.seen("http://b", "one", "stable") is None
+    assert again.seen("http://a", "two", "stable") is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"http://a stable": {}}', '{"http://a stable": 5}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"http://a one stable": {}}', '{"http://a one stable": 5}'])
 def test_damaged_memory_is_no_clean_slate(tmp_path: Path, text: str) -> None:
     """Whoever could empty it could lead us back."""
     path = tmp_path / "manifests.json"
     path.write_text(text)
 
     with pytest.raises(CommandError, match="damaged"):
-        signing.Memory(path).seen("http://a", "stable")
+        signing.Memory(path).seen("http://a", "one", "stable")

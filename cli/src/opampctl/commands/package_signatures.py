@@ -13,7 +13,7 @@ import typer
 
 from contracts import package_signing as terms
 from contracts.package_signing import ManifestRefusedError, statement_of
-from opampctl import signing
+from opampctl import manifest_files, signing
 from opampctl.client import quoted
 from opampctl.commands.packages import PATH, label_of, one
 from opampctl.commands.shared import Output, Yes, confirm
@@ -220,10 +220,15 @@ def verify_manifest(
     context: typer.Context,
     channel: Channel,
     files: Annotated[
-        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="Files that must be in it, as they are.")
+        list[Path] | None,
+        typer.Argument(exists=True, dir_okay=False, help="Files that must be in it, as what they are taken for."),
     ] = None,
     *,
     public_key: PublicKeys = None,
+    package: Annotated[
+        str,
+        typer.Option("--package", metavar="NAME[@VERSION]", help="What the files must be; by default their names say."),
+    ] = "",
     tenant: Annotated[str, typer.Option(help="Whose manifest it must be.")] = "default",
     threshold: Annotated[int, typer.Option(min=1, help="So many of the keys must have signed.")] = 1,
     envelope: Annotated[
@@ -239,8 +244,16 @@ def verify_manifest(
     Refused are wrong signatures, changed content, expired ones, and any version older than the newest one believed
     on this machine before.
 
-    Example: opampctl packages manifest verify stable --public-key release.pem.pub
+    A file must be the package its name says (otelcol, otelcol.tar.gz, otelcol-1.10.0-linux-amd64) or --package, in the
+    version named, or else the newest in the channel: an older file is no less signed, and neither is another package.
+
+    Examples: opampctl packages manifest verify stable --public-key release.pem.pub
+
+    opampctl packages manifest verify stable file --package otelcol@1.10.0 --public-key release.pem.pub
     """
+    name, _, wanted = package.partition("@")
+    if package and (not name or not files):
+        raise CommandError("Say which file must be that package: FILE --package NAME[@VERSION].", Exit.USAGE)
     session = session_of(context)
     raw = envelope.read_bytes() if envelope else orjson.dumps(session.run(lambda client: _fetch(client, channel)))
     memory = signing.Memory(state or session.settings.config_file.with_name(MEMORY_NAME))
@@ -252,17 +265,21 @@ def verify_manifest(
             channel=channel,
             now=datetime.now(UTC),
             threshold=threshold,
-            seen=memory.seen(session.url, channel),
+            seen=memory.seen(session.url, tenant, channel),
         )
     except ManifestRefusedError as error:
         sentence = f"The manifest of {channel} is not believed: {error}."
         raise CommandError(sentence, details=(f"reason: {error.reason}",)) from error
-    memory.remember(session.url, channel, seen)
-    pinned = {target.sha256 for target in found.targets}
-    strange = [str(file) for file in files or () if signing.digest_of_file(file).hex() not in pinned]
-    if strange:
-        sentence = f"Not in the manifest of {channel}, as they are here: {', '.join(strange)}."
-        raise CommandError(sentence)
+    memory.remember(session.url, tenant, channel, seen)
+    for file in files or ():
+        digest = signing.digest_of_file(file).hex()
+        try:
+            target = manifest_files.identify(file.name, digest, found.targets, name, wanted)
+        except manifest_files.NotThatFileError as error:
+            sentence = f"By the manifest of {channel} {file} {error}."
+            hint = "If that is what you mean, say so: --package NAME@VERSION."
+            raise CommandError(sentence, details=(f"its SHA-256 is {digest}",), hint=hint) from error
+        err().print(f"{file} is {manifest_files.described(target)}.")
     count = len(found.targets)
     err().print(f"Version {found.version} of {channel} is good until {found.expires_at.isoformat()}: {count} files.")
 
