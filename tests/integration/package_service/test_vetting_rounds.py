@@ -13,7 +13,14 @@ from fleet.events.v1 import package_pb2
 from package_service.blob_store import blob_key
 from package_service.errors import StoreAway
 from package_service.signing.signatures import Signatures
-from package_service.vetting.rounds import FAILURES_IN_A_ROW, MAX_BACKOFF_SECONDS, Patience, Vetting
+from package_service.vetting import rounds as rounds_module
+from package_service.vetting.rounds import (
+    FAILURES_IN_A_ROW,
+    FORGET_SECONDS,
+    MAX_BACKOFF_SECONDS,
+    Patience,
+    Vetting,
+)
 from servicekit.clock import FakeClock
 from world.eventually import wait_until
 
@@ -363,6 +370,54 @@ async def test_one_content_is_read_once_for_all_its_files(
     assert counting.reads == 0
 
 
+async def test_what_is_wanted_does_not_wait_for_what_is_vetted(
+    pool: asyncpg.Pool, store: S3BlobStore, file: File, uploads: Uploads
+) -> None:
+    """However many there are to be asked about: what is new is read first, and again between their pages."""
+    await vetting(pool, store).vet_wanted()
+    other, _ = await uploads.complete(await sent(uploads, program(), "2.0.0"))
+    await want(pool, other)
+    asking = Asking(store)
+
+    await vetting(pool, asking).look(everything=True)
+
+    assert asking.keys[0] == blob_key(other.sha256)
+    assert blob_key(file.sha256) in asking.keys
+    assert await state(pool, other) == (True, False, "")
+
+
+async def test_wanted_between_two_pages_is_read_there(
+    pool: asyncpg.Pool, store: S3BlobStore, file: File, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round over many files takes long; nobody who comes meanwhile waits for its end."""
+    monkeypatch.setattr(rounds_module, "BATCH", 1)
+    await vetting(pool, store).vet_wanted()
+    other, _ = await uploads.complete(await sent(uploads, program(), "2.0.0"))
+    await want(pool, other)
+
+    await vetting(pool, store).check_marks()
+
+    assert await state(pool, other) == (True, False, "")
+    assert await state(pool, file) == (True, False, "")
+
+
+async def test_what_nobody_needs_is_forgotten_now_and_then(pool: asyncpg.Pool, store: S3BlobStore, file: File) -> None:
+    """Once an hour, and then it is neither offered nor looked at any more."""
+    clock = FakeClock()
+    rounds = Vetting(pool, store, clock, signature_required=False, interval_seconds=60, rehash_seconds=3600)
+    await pool.execute("UPDATE package_file SET wanted_at = now() - interval '2 hours'")
+
+    await rounds.look(everything=True)
+    assert await state(pool, file) == (True, False, "")
+    await clock.advance(FORGET_SECONDS)
+    asking = Asking(store)
+    rounds._blobs = asking
+    await rounds.look(everything=True)
+
+    assert await state(pool, file) == (False, False, "")
+    assert asking.keys == []
+
+
 def test_patience_ends_when_several_in_a_row_fail() -> None:
     """One blob the store does not give stops nobody; several in a row mean that it is away."""
     patience = Patience()
@@ -403,6 +458,19 @@ class Through:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+
+class Asking(Through):
+    """A store that remembers in which order it was asked about what."""
+
+    def __init__(self, store: S3BlobStore) -> None:
+        super().__init__(store)
+        self.keys: list[str] = []
+
+    async def mark(self, key: str) -> str | None:
+        """Remember and answer."""
+        self.keys.append(key)
+        return await self._store.mark(key)
 
 
 class Fixed(Through):

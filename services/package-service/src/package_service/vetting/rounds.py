@@ -2,8 +2,8 @@
 Decides which files may be offered. Run it under a Leader.
 
 Nothing is taken over from the upload: what is wanted is read whole from the store before the first agent hears of
-it, asked about every interval, and read again when the store says it was written, or once a day. While the store
-is away nothing is decided.
+it, asked about every interval, and read again when the store says it was written, or once a day. What nobody may be
+offered any more is forgotten. While the store is away nothing is decided.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from package_service.signing import key_store
 from package_service.signing import store as signature_store
 from package_service.signing.store import Format
 from package_service.signing.verification import verifies
-from package_service.vetting import store
+from package_service.vetting import store, wants
 from package_service.vetting.reading import Finding, read
 from servicekit.errors import ServiceError
 from servicekit.postgres import is_transient
@@ -44,6 +44,9 @@ BATCH = 200
 LOOK_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 FAILURES_IN_A_ROW = 3
+FORGET_SECONDS = 3600.0
+"""So often it is asked whether what was wanted is wanted still; what was wanted since then is let be."""
+
 UNSIGNED, MISSING = "unsigned", "missing"
 
 
@@ -83,6 +86,7 @@ class Vetting:
         self._rehash_seconds = rehash_seconds
         self._failures = 0
         self._known_bad: dict[bytes, str] = {}
+        self._forget_at = clock.monotonic() + FORGET_SECONDS
 
     async def run(self) -> None:
         """Vet for ever; a store or database that is away makes it late, ever more patiently."""
@@ -114,12 +118,16 @@ class Vetting:
         """
         patience = Patience()
         if everything:
-            with patience.taken():
-                await self.check_marks()
+            if self._clock.monotonic() >= self._forget_at:
+                await self.forget_unneeded(FORGET_SECONDS)
+                self._forget_at = self._clock.monotonic() + FORGET_SECONDS
             with patience.taken():
                 await self.heal_restored()
         with patience.taken():
             await self.vet_wanted(refused_too=everything)
+        if everything:
+            with patience.taken():
+                await self.check_marks()
         with patience.taken():
             await self.reread()
         if everything:
@@ -149,6 +157,8 @@ class Vetting:
         """
         Ask the store about everything that may be offered, and unvet at once what was written since.
 
+        What is wanted meanwhile does not wait until all were asked about.
+
         Raises:
             StoreAway: What was not asked about stays as it is.
         """
@@ -159,7 +169,17 @@ class Vetting:
                 with patience.taken():
                     await self._check_mark(sha256, mark)
                 await asyncio.sleep(0)
+            if len(batch) == BATCH:
+                with patience.taken():
+                    await self.vet_wanted()
         patience.end()
+
+    async def forget_unneeded(self, older_seconds: float) -> None:
+        """Let files not be vetted any more that were wanted so long ago, and that nobody may be offered now."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            count = await wants.take_back(connection, older_seconds)
+        if count:
+            log.info("packages_not_vetted_any_more", files=count)
 
     async def heal_restored(self) -> None:
         """
