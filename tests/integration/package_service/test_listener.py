@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts import subjects
 from contracts.package_signing import statement_of
+from devstack.ports import LOOPBACK
 from fleet.api.v1 import package_service_pb2 as api
 from fleet.events.v1 import identity_pb2
 from package_service.file_tickets import FileTickets
@@ -352,7 +353,7 @@ async def test_missing_blob_is_no_damage(service: Running, s3_server: S3Server) 
     assert not await vetted()
 
     async def looked_into() -> bool:
-        return await service.pool.fetchval("SELECT vet_refusal FROM package_file") == "missing"
+        return bool(await service.pool.fetchval("SELECT vet_refusal FROM package_file") == "missing")
 
     await wait_until(looked_into)
     assert not (await service.files())[0].HasField("damaged_at")
@@ -403,9 +404,9 @@ class TestPresigned:
     """Downloads by an address of the store."""
 
     @pytest.fixture
-    def overrides(self) -> dict[str, object]:
-        """Send readers to the store."""
-        return {"downloads": "presigned"}
+    def overrides(self, s3_server: S3Server) -> dict[str, object]:
+        """Send readers to the store, which has a name of its own."""
+        return {"downloads": "presigned", "s3_public_endpoint": s3_server.url.replace(LOOPBACK, "localhost")}
 
     async def test_reader_is_sent_to_the_store(self, service: Running) -> None:
         """The answer is an address that gives the bytes without us."""
@@ -417,6 +418,19 @@ class TestPresigned:
         assert answer.status_code == 307
         async with httpx.AsyncClient() as client:
             assert (await client.get(answer.headers["Location"])).content.endswith(data)
+
+    async def test_no_second_credential_goes_to_the_store(self, service: Running) -> None:
+        """An agent that knows us by the store's name, or one above it, would send its own along: it is served here."""
+        data = program()
+        file_id = (await service.publish(data)).json()["id"]
+        ticket = await ticket_for(service, file_id)
+
+        sent = await service.http.get(f"/v1/files/{file_id}", headers=ticket)
+        served = await service.http.get(f"/v1/files/{file_id}", headers={**ticket, "Host": "localhost:1"})
+
+        assert sent.status_code == 307
+        assert "pft_" not in sent.headers["Location"]
+        assert (served.status_code, served.content) == (OK, data)
 
 
 class TestBounds:

@@ -14,6 +14,7 @@ import asyncio
 import base64
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -159,8 +160,8 @@ class Listener:
         headers = _headers_of(file)
         if request.headers.get("If-None-Match", "") in {headers["ETag"], "*"}:
             return web.Response(status=304, headers=headers)
-        if self._presigned_seconds:
-            address = await self._downloads.address(file, self._presigned_seconds)
+        address = await self._downloads.address(file, self._presigned_seconds) if self._presigned_seconds else ""
+        if address and not (who == "agent" and _keeps_credential(request, address)):
             await self._downloads.count(file)
             count_outcome(who, "redirected", 0)
             return web.Response(status=307, headers={**headers, "Location": address})
@@ -237,6 +238,16 @@ def _headers_of(file: File) -> dict[str, str]:
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _keeps_credential(request: web.Request, address: str) -> bool:
+    """
+    Say whether a client may send its credential along when it follows us to an address: to our host, or one below.
+
+    Go's does, whatever the port. The store takes one proof, the one in the address, and refuses requests with two.
+    """
+    ours, theirs = request.url.host or "", urlsplit(address).hostname or ""
+    return theirs == ours or theirs.endswith(f".{ours}")
 
 
 def _offset(request: web.Request) -> int:

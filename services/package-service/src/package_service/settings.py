@@ -34,7 +34,8 @@ class PackageServiceSettings(ServiceSettings):
         Literal["proxy", "presigned"],
         Field(
             description="proxy: files pass through here and are verified on the way. presigned: whoever may have a "
-            "file is sent to the object store with an address that works for PRESIGNED_SECONDS."
+            "file is sent to the object store with an address that works for PRESIGNED_SECONDS; give the store a host "
+            "name of its own, because an agent that would take its credential there as well gets the file from here."
         ),
     ] = "proxy"
     presigned_seconds: Annotated[
