@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ from rollout import (
     step,
 )
 from rollout.machine import NOBODY
-from rollout.members import IN_FLIGHT, LATE, SETTLED
+from rollout.members import ABSENT, IN_FLIGHT, LATE, OUT, SETTLED, TOUCHED
 from rollout.plan import problems_of
 from rollout.state import ENDED
 from rollout.window import DAYS
@@ -149,6 +151,23 @@ def histories(draw: st.DrawFn) -> Fleet:
     return fleet
 
 
+@st.composite
+def trials(draw: st.DrawFn) -> Fleet:
+    """Draw a fleet that does what it is told, agents that fail at it one by one, and people who go on all the same."""
+    plan = replace(draw(plans), window=None, max_in_flight=draw(st.integers(1, 15)), watch_seconds=0)
+    labels = draw(st.lists(LABELS, min_size=1, max_size=15))
+    fleet = Fleet(plan, {bytes([number]) * 16: Sight(labels=label) for number, label in enumerate(labels)})
+    for fails in draw(st.lists(st.sets(st.integers(0, 14), max_size=3), max_size=20)):
+        fleet.look(1)
+        under_way = sorted(uid for uid, member in fleet.members.items() if member.state is MemberState.ADMITTED)
+        for number, uid in enumerate(under_way):
+            stand = Stand.FAILED if number in fails else Stand.DONE
+            fleet.agents[uid] = replace(fleet.agents[uid], stand=stand)
+        if fleet.rollout.state is State.HALTED:
+            fleet.does("resume")
+    return fleet
+
+
 @given(histories())
 def test_never_more_in_flight_than_planned(fleet: Fleet) -> None:
     """However many replicas look, however often."""
@@ -194,16 +213,68 @@ def test_shares_are_kept(fleet: Fleet) -> None:
         assert asked <= -(-(asked + waiting) * stage.percent // 100)
 
 
-@given(histories())
+def judged(before: dict[bytes, Member], found: Step) -> dict[bytes, Member]:
+    """Tell how members stood when the threshold was judged: whoever was admitted or left behind after that waited."""
+    members = before | {member.uid: member for member in found.changed}
+    after = set(found.admit) | {
+        member.uid for member in found.changed if (member.state, member.error) == (MemberState.LEFT_OUT, ABSENT)
+    }
+    return {
+        uid: replace(member, state=MemberState.WAITING) if uid in after else member for uid, member in members.items()
+    }
+
+
+def size_of(stage: Stage, members: dict[bytes, Member], agents: dict[bytes, Sight]) -> int:
+    """Count, as a person would, whom a stage and all before it have: whoever was asked, and whoever still may be."""
+    asked = sum(member.state in TOUCHED for member in members.values())
+    waiting = [uid for uid, member in members.items() if member.state is MemberState.WAITING]
+    if stage.percent is None:
+        return asked + sum(agents[uid].labels["ring"] == stage.selector["ring"] for uid in waiting)
+    return max(asked, math.ceil(Fraction((asked + len(waiting)) * stage.percent, 100)))
+
+
+@given(histories() | trials())
 def test_threshold_halts(fleet: Fleet) -> None:
-    """With as many failures in a round as are too many, it does not run."""
-    for _, before, found, _ in fleet.looks:
-        members = before | {member.uid: member for member in found.changed}
-        failed = sum(member.state in FAILED and member.round == found.rollout.round for member in members.values())
-        limit = fleet.plan.threshold.count
-        if limit is not None and failed >= limit and found.rollout.state is not State.ABORTED:
-            assert found.rollout.state in (State.HALTED, State.COMPLETED)
+    """
+    It halts exactly when too many of its round failed: by count, and by share of those not counted before.
+
+    Ending is no halt: a rollout that completed with too many failures would bring them to everybody.
+    """
+    for (before, earlier, found, _), agents in zip(fleet.looks, fleet.shown, strict=True):
+        if before.state not in (State.RUNNING, State.PAUSED):
+            continue
+        members = judged(earlier, found)
+        failed = [member for member in members.values() if member.state in FAILED]
+        now = sum(member.round == before.round for member in failed)
+        # Those whose admission was taken back counted as asked, unless they had been away for too long.
+        withdrawn = {uid for uid in found.put_back if members[uid].state is MemberState.WAITING}
+        asked = {
+            uid: replace(each, state=MemberState.ADMITTED) if uid in withdrawn else each
+            for uid, each in members.items()
+        }
+        stage, earlier_rounds = fleet.plan.stages[before.stage], len(failed) - now
+        sizes = [max(1, size_of(stage, each, agents) - earlier_rounds) for each in (members, asked)]
+        must, may = (
+            now > 0 and (now >= limit if limit is not None else now * 100 >= (fleet.plan.threshold.percent or 0) * size)
+            for limit, size in ((fleet.plan.threshold.count, max(sizes)), (fleet.plan.threshold.count, min(sizes)))
+        )
+        if must:
+            assert found.rollout.state is State.HALTED
             assert not found.admit
+        if found.rollout.state is State.HALTED:
+            assert may or not agents or "do not belong" in found.rollout.reason
+
+
+@given(histories())
+def test_it_never_completes_on_lost_ground(fleet: Fleet) -> None:
+    """Whoever ends has agents, and no more of them were lost than are left since somebody last went on."""
+    for (_, earlier, found, _), agents in zip(fleet.looks, fleet.shown, strict=True):
+        if found.rollout.state is not State.COMPLETED or not found.changed:
+            continue
+        members = earlier | {member.uid: member for member in found.changed}
+        lost = sum(member.error == OUT and member.round == found.rollout.round for member in members.values())
+        assert agents
+        assert lost <= len(agents)
 
 
 @given(histories())
