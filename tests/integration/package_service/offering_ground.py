@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts import subjects
-from fleet.events.v1 import facts_pb2, offers_pb2
+from fleet.events.v1 import agent_pb2, facts_pb2, offers_pb2
 from opamp.v1 import opamp_pb2 as opamp
 from package_service import file_store, package_changes
 from package_service.offering import target_store
@@ -20,6 +20,7 @@ from package_service.offering.contents import Contents
 from package_service.offering.distribution import Distribution
 from package_service.offering.matcher import Matcher
 from package_service.offering.offers import OfferDesk
+from package_service.offering.presence import EventConsumer
 from package_service.offering.reconcile import Policy
 from package_service.offering.worker import Worker
 from package_service.package import draft_of
@@ -209,6 +210,7 @@ class Ground:
         self.desk = OfferDesk(bus, self.contents, chunk=100, inline_bytes=inline)
         self.distribution = Distribution(Matcher(unsigned, public_url), policy, self.contents, self.desk)
         self.consumer = FactConsumer(self.distribution)
+        self.events = EventConsumer(self.distribution)
         self.worker = Worker(pool, bus, self.distribution, interval_seconds=60)
         self.assignments = Assignments(pool, self.distribution, self.worker.wake)
 
@@ -247,6 +249,15 @@ class Ground:
         async with self.pool.acquire() as connection:
             async with connection.transaction():
                 after_commit = await self.consumer.apply(connection, [say.batch(*facts)])
+        if after_commit is not None:
+            await after_commit()
+        await self.speak()
+
+    async def learn(self, *events: agent_pb2.AgentEvent) -> None:
+        """Take events about agents in as the consumer does, in one batch, and speak what follows."""
+        async with self.pool.acquire() as connection:
+            async with connection.transaction():
+                after_commit = await self.events.apply(connection, events)
         if after_commit is not None:
             await after_commit()
         await self.speak()

@@ -32,6 +32,7 @@ OWN = (
     "package_list",
     "package_target",
     "agent_package",
+    "package_grave",
     "package_attempt",
     "campaign",
     "campaign_agent",

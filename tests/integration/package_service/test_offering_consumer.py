@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from fleet.events.v1 import agent_pb2, facts_pb2
+from fleet.events.v1 import facts_pb2
 from opamp.v1 import opamp_pb2 as opamp
-from package_service.offering.consumer import MAX_PACKAGES, forget_deleted
+from package_service.offering.consumer import MAX_PACKAGES
 from package_service.offering.standing import State
 from world import facts as say
 
@@ -78,30 +76,6 @@ async def test_group_is_what_enrolment_stamps(ground: Ground) -> None:
         False,
         True,
     ]
-
-
-async def test_last_word_of_a_deleted_agent_does_not_bring_it_back(ground: Ground) -> None:
-    """Deleted, unless it connected again since; its rows and choices go, lists go on naming it."""
-    agent = Agent(say.uid_of(1))
-    await ground.publish("1.0.0")
-    await ground.assign()
-    await ground.hear(*agent.connected())
-    event = agent_pb2.AgentEvent(tenant_id=TENANT, instance_uid=agent.uid, epoch=1)
-    event.deleted.SetInParent()
-    other = agent_pb2.AgentEvent(tenant_id=TENANT, instance_uid=agent.uid, epoch=1)
-    other.offline.SetInParent()
-    older = agent_pb2.AgentEvent(tenant_id=TENANT, instance_uid=agent.uid)
-    older.deleted.SetInParent()
-
-    async with ground.pool.acquire() as connection:
-        await forget_deleted(connection, [other, older])
-        assert (await ground.target(agent.uid)).connected
-        await forget_deleted(connection, [event, event])
-    await ground.hear(agent.disconnected())
-
-    with pytest.raises(KeyError):
-        await ground.target(agent.uid)
-    assert await ground.pool.fetchval("SELECT count(*) FROM agent_package") == 0
 
 
 async def test_nonsense_is_bounded_and_stored(ground: Ground) -> None:

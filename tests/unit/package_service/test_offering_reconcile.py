@@ -123,6 +123,30 @@ def test_any_fact_proves_a_connection() -> None:
     assert stayed.connected
 
 
+def test_lost_connection_is_heard_of_once_and_may_be_found_again() -> None:
+    """Only that very connection; what is not connected cannot be lost, what was not lost cannot be found."""
+    assert reconcile.on_lost(AGENT, (2, 9)) is AGENT
+    lost = reconcile.on_lost(AGENT, (3, 9))
+    assert not lost.connected
+    assert reconcile.on_lost(lost, (3, 9)) is lost
+    assert reconcile.on_found(lost, 2) is lost
+    assert reconcile.on_found(AGENT, 3) is AGENT
+    assert reconcile.on_found(lost, 3) == AGENT
+    ended = reconcile.on_disconnected(AGENT, (3, 9))
+    assert reconcile.on_found(ended, 3) is ended
+
+
+def test_connection_that_was_lost_before_it_was_heard_of() -> None:
+    """It is not connected, unless it went on since."""
+    fields = {"gateway_id": "gw", "capabilities": 0, "stamped_labels": {}, "withheld": False}
+    lost = reconcile.on_lost(AGENT, (5, 7))
+    assert (lost.epoch, lost.connected) == (5, False)
+
+    assert not reconcile.on_connected(lost, (5, 1), **fields).connected  # type: ignore[arg-type]
+    assert reconcile.on_connected(lost, (5, 8), **fields).connected  # type: ignore[arg-type]
+    assert reconcile.on_connected(lost, (6, 1), **fields).connected  # type: ignore[arg-type]
+
+
 def test_description_decides_the_machine() -> None:
     """Labels and capabilities; the same again marks nothing."""
     described = reconcile.on_described(

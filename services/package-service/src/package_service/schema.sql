@@ -294,6 +294,17 @@ CREATE INDEX agent_package_package ON agent_package (tenant_id, package);
 CREATE INDEX agent_package_file ON agent_package (tenant_id, file_id) WHERE file_id IS NOT NULL;
 CREATE INDEX agent_package_listed ON agent_package (tenant_id, listed_file_id) WHERE listed_file_id IS NOT NULL;
 
+-- Deleted agents, for as long as facts about them may still be under way: those must not bring them back.
+CREATE TABLE package_grave (
+    tenant_id     text        NOT NULL,
+    instance_uid  bytea       NOT NULL CHECK (length(instance_uid) = 16),
+    -- Up to this connection nothing it said counts.
+    epoch         bigint      NOT NULL,
+    deleted_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, instance_uid)
+);
+CREATE INDEX package_grave_deleted ON package_grave (deleted_at);
+
 -- The ledger: one row per try to make one agent have one package.
 CREATE TABLE package_attempt (
     tenant_id      text        NOT NULL,

@@ -15,7 +15,7 @@ from contracts.ids import UID_LENGTH, is_tenant_id
 from contracts.labels import MAX_KEY_CHARACTERS, MAX_LABELS, MAX_VALUE_CHARACTERS, labels_of
 from fleet.events.v1 import facts_pb2
 from package_service import metrics
-from package_service.offering import reconcile, target_store
+from package_service.offering import graves, reconcile, target_store
 from package_service.offering.distribution import Effects
 from package_service.offering.standing import Said
 from package_service.offering.target import Target
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from fleet.events.v1 import agent_pb2
     from opamp.v1 import opamp_pb2
     from package_service.offering.distribution import Distribution
     from package_service.offering.target import Has
@@ -78,14 +77,16 @@ class FactConsumer:
     async def _apply_tenant(self, connection: Connection, tenant_id: str, agents: dict[bytes, list[Heard]]) -> Effects:
         await self._distribution.begin(connection, tenant_id)
         before = await target_store.load(connection, tenant_id, sorted(agents), lock=True)
+        buried = await graves.epochs(connection, tenant_id, sorted(agents.keys() - before.keys()))
         now = await target_store.now(connection)
         after = []
         for uid, facts in agents.items():
-            if uid not in before and all(fact.WhichOneof("kind") == "disconnected" for _, fact in facts):
-                # The last word of an agent that was deleted must not bring it back.
+            living = [heard for heard in facts if heard[1].epoch > buried[uid]] if uid in buried else facts
+            if uid not in before and all(fact.WhichOneof("kind") == "disconnected" for _, fact in living):
+                # The last words of an agent that was deleted must not bring it back.
                 continue
             target = before.get(uid) or Target(tenant_id, uid, dirty=True)
-            for gateway_id, fact in facts:
+            for gateway_id, fact in living:
                 target = take(target, gateway_id, fact, now)
             after.append(target)
         return await self._distribution.settle(connection, tenant_id, before, after, now)
@@ -120,13 +121,6 @@ def take(target: Target, gateway_id: str, fact: facts_pb2.Fact, now: datetime) -
             return reconcile.on_delivered(target, fence, content_hash=fact.offer_delivered.content_hash, now=now)
         case _:
             return target
-
-
-async def forget_deleted(connection: Connection, events: Sequence[agent_pb2.AgentEvent]) -> None:
-    """Forget agents that were deleted, unless they connected again since."""
-    for event in events:
-        if event.WhichOneof("what") == "deleted" and len(event.instance_uid) == UID_LENGTH:
-            await target_store.forget(connection, event.tenant_id, event.instance_uid, event.epoch)
 
 
 def _statuses(target: Target, fence: tuple[int, int], statuses: opamp_pb2.PackageStatuses, now: datetime) -> Target:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from package_service import metrics
-from package_service.offering import attempt_store, contents, target_store
+from package_service.offering import attempt_store, contents, graves, target_store
 from package_service.offering.offers import FULL_STATE, Order
 from package_service.offering.standing import State
 
@@ -95,8 +95,9 @@ class Leveller:
         return late
 
     async def prune(self) -> None:
-        """Forget old tries, and lists nobody should have."""
+        """Forget old tries, deleted agents, and lists nobody should have."""
         await attempt_store.prune(self._pool, self._retention_days)
+        await graves.prune(self._pool)
         async with self._pool.acquire() as connection:
             await contents.prune(connection)
 

@@ -33,6 +33,11 @@ async def begin_change(connection: Connection, tenant_id: str) -> None:
     await connection.execute(_BUMP, tenant_id)
 
 
+async def exclude(connection: Connection, tenant_id: str) -> None:
+    """Keep everybody else of the tenant from matching until the transaction ends; what they match against stays."""
+    await connection.execute(_ALONE, tenant_id)
+
+
 class Matcher:
     """
     Holds one index per tenant.

@@ -10,12 +10,13 @@ import structlog
 from contracts import streams, subjects
 from fleet.events.v1 import agent_pb2, facts_pb2
 from package_service.offering.assignments import Assignments, nobody_minds
-from package_service.offering.consumer import FactConsumer, forget_deleted
+from package_service.offering.consumer import FactConsumer
 from package_service.offering.contents import Contents
 from package_service.offering.distribution import Distribution
 from package_service.offering.level import Leveller
 from package_service.offering.matcher import Matcher
 from package_service.offering.offers import OfferDesk
+from package_service.offering.presence import EventConsumer
 from package_service.offering.reconcile import Policy
 from package_service.offering.rpc import OfferQuestions
 from package_service.offering.worker import Worker
@@ -114,15 +115,16 @@ class Offering:
             payload_type=facts_pb2.FactBatch,
             apply=FactConsumer(self._distribution).apply,
         )
-        deletions = PartitionConsumer(
+        # All kinds through one consumer: what is said of one agent stays in its order.
+        events = PartitionConsumer(
             self._bus,
             self._pool,
             stream=streams.EVENTS,
-            durable=f"{DURABLE}-deletions",
-            subject_of=lambda _: subjects.agent_events("deleted"),
+            durable=f"{DURABLE}-events",
+            subject_of=lambda _: subjects.agent_events("*"),
             partitions=1,
             payload_type=agent_pb2.AgentEvent,
-            apply=forget_deleted,
+            apply=EventConsumer(self._distribution).apply,
         )
         level = Leveller(
             self._pool,
@@ -135,7 +137,7 @@ class Offering:
         )
         _ = room.spawn(self._desk.run(), "offers")
         _ = room.spawn(facts.run(), "facts")
-        _ = room.spawn(deletions.run(), "deletions")
+        _ = room.spawn(events.run(), "agent events")
         _ = room.spawn(self.worker.run(), "offer worker")
         _ = room.spawn(Leader(self._settings.postgres_url.get_secret_value(), "level").run(level.run), "level")
 

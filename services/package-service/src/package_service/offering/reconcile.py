@@ -30,6 +30,7 @@ DESCRIPTION = "description"
 STATUSES = "statuses"
 HEALTH = "health"
 DELIVERY = "delivery"
+LOST = "lost"
 
 TURN_SHIFT = 32
 """A sequence is turn << 32 | number: the turn grows when a polling agent's session moves between gateways."""
@@ -92,7 +93,11 @@ def on_connected(
     target = replace(
         _able(_fenced(target, CONNECTION, fence), capabilities), stamped_labels=dict(stamped_labels), withheld=withheld
     )
-    return _matched(_moved_to(target, fence[0], gateway_id), {**own, **stamped_labels})
+    lost = target.fences.get(LOST, (0, 0))
+    moved_to = _moved_to(target, fence[0], gateway_id)
+    # Somebody else may have told us that this connection was lost before we heard it begin.
+    moved_to = replace(moved_to, connected=not (lost[0] == fence[0] and lost[1] >= fence[1]))
+    return _matched(moved_to, {**own, **stamped_labels})
 
 
 def on_disconnected(target: Target, fence: Fence) -> Target:
@@ -102,6 +107,27 @@ def on_disconnected(target: Target, fence: Fence) -> Target:
     if _turn(target, fence[0]) > fence[1] >> TURN_SHIFT:
         return _fenced(target, CONNECTION, fence)
     return replace(_fenced(target, CONNECTION, fence), epoch=fence[0], connected=False)
+
+
+def on_lost(target: Target, fence: Fence) -> Target:
+    """
+    Take that a connection ended of which no gateway says so: its gateway died, or its heartbeats ceased.
+
+    Args:
+        target: The agent.
+
+        fence: The last that was heard of the connection by whoever gave it up.
+    """
+    if fence[0] < target.epoch or (fence[0] == target.epoch and not target.connected):
+        return target
+    return replace(_fenced(target, LOST, fence), epoch=fence[0], connected=False)
+
+
+def on_found(target: Target, epoch: int) -> Target:
+    """Take that a connection given up for lost is alive."""
+    if target.connected or epoch != target.epoch or target.fences.get(LOST, (0, 0))[0] != epoch:
+        return target
+    return replace(target, connected=True, fences={kind: at for kind, at in target.fences.items() if kind != LOST})
 
 
 def on_heard(target: Target, fence: Fence, *, gateway_id: str) -> Target:
