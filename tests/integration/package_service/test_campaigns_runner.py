@@ -46,7 +46,7 @@ class Scene:
         self.ground = Ground()
         self.campaigns = Campaigns(pool, self.ground)
         self.clock = FakeClock()
-        self.runner = Runner(pool, self.ground, self.clock, interval_seconds=1)
+        self.runner = Runner(pool, self.ground, self.clock, interval_seconds=1, retention_days=90)
 
     async def begin(self, agents: int, draft: Draft = DRAFT) -> Campaign:
         """Start a campaign among so many agents."""
@@ -76,9 +76,10 @@ class Scene:
             return await agent_store.everybody(connection, campaign)
 
     async def count(self, campaign: Campaign) -> dict[str, int]:
-        """Count its agents by state."""
-        counts = await agent_store.counts(self.pool, TENANT, [campaign.campaign_id])
-        return counts.get(campaign.campaign_id, {})
+        """Count its agents by state; what the campaign says is what its rows are."""
+        counts = agent_store.counted(await self.members(campaign))
+        assert (await self.now(campaign)).agents == counts
+        return counts
 
     async def said(self) -> list[campaign_pb2.CampaignEvent]:
         """Read what was said of campaigns."""
@@ -171,6 +172,25 @@ async def test_who_fell_ill_is_held_until_there_is_something_else(stage: Scene) 
     stage.ground.choices = {uid_of(3): "of somebody else"}
     await stage.look()
     assert stage.ground.choices == {uid_of(3): "of somebody else"}
+
+
+async def test_agents_of_ended_campaigns_are_forgotten(stage: Scene) -> None:
+    """After a while, but for those that are held; how many there were is known for ever."""
+    campaign = await held_at_the_end(stage)
+    old = "UPDATE campaign SET ended_at = now() - make_interval(days => $1)"
+    for days, left in ((89, 20), (91, 1)):
+        await stage.pool.execute(old, days)
+        await stage.clock.advance(3601)
+        await stage.look()
+        assert len(await stage.members(campaign)) == left
+
+    assert (await stage.now(campaign)).agents == {"succeeded": 19, "rolled_back": 1}
+    stage.ground.assigned = Assigned("collector", "1.1.1")
+    await stage.look()
+    assert stage.ground.choices == {}
+    await stage.clock.advance(3601)
+    await stage.look()
+    assert await stage.members(campaign) == {}
 
 
 async def test_held_agents_are_let_go_with_their_campaign(stage: Scene) -> None:
@@ -311,7 +331,7 @@ async def test_two_leaders_admit_no_more_than_one(stage: Scene) -> None:
     """A leader that was paused and does not know that it is none any more does no harm."""
     draft = replace(DRAFT, plan=replace(PLAN, stages=(Stage(percent=100),), max_in_flight=7, watch_seconds=3600))
     campaign = await stage.begin(50, draft)
-    other = Runner(stage.pool, stage.ground, stage.clock, interval_seconds=1)
+    other = Runner(stage.pool, stage.ground, stage.clock, interval_seconds=1, retention_days=90)
 
     for _ in range(3):
         await asyncio.gather(stage.runner.look(), other.look(), stage.runner.look())

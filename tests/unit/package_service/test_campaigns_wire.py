@@ -29,16 +29,16 @@ FULL = Plan(
 @pytest.mark.parametrize("plan", [FULL, replace(FULL, window=None, threshold=Threshold(count=1), rollback=True)])
 def test_plans_survive_the_way(plan: Plan) -> None:
     """What is written is read again; nothing said is not zero."""
-    message = wire.campaign_message(replace(CAMPAIGN, plan=plan), {}, T0)
+    message = wire.campaign_message(replace(CAMPAIGN, plan=plan), T0)
 
     assert wire.draft_of("n", "1.1.0", message.plan).plan == plan
 
 
 def test_a_draft_is_at_no_stage() -> None:
     """Stages are counted from 1 for people."""
-    draft = wire.campaign_message(CAMPAIGN, {}, T0)
+    draft = wire.campaign_message(CAMPAIGN, T0)
     running = wire.campaign_message(
-        replace(CAMPAIGN, rollout=Rollout(State.RUNNING, stage=1), started_at=T0), {"waiting": 3}, T0
+        replace(CAMPAIGN, rollout=Rollout(State.RUNNING, stage=1), started_at=T0, agents={"waiting": 3}), T0
     )
 
     assert (draft.stage, draft.HasField("started_at")) == (0, False)
@@ -50,9 +50,9 @@ def test_closed_windows_tell_when_they_open() -> None:
     monday = datetime(2026, 11, 16, 12, tzinfo=UTC)
     waits = replace(CAMPAIGN, plan=FULL, rollout=Rollout(State.RUNNING))
 
-    assert wire.campaign_message(waits, {}, monday).opens_at.ToDatetime(UTC) == monday + timedelta(hours=9)
-    assert not wire.campaign_message(waits, {}, monday + timedelta(hours=10)).HasField("opens_at")
-    assert not wire.campaign_message(replace(waits, ended_at=T0), {}, monday).HasField("opens_at")
+    assert wire.campaign_message(waits, monday).opens_at.ToDatetime(UTC) == monday + timedelta(hours=9)
+    assert not wire.campaign_message(waits, monday + timedelta(hours=10)).HasField("opens_at")
+    assert not wire.campaign_message(replace(waits, ended_at=T0), monday).HasField("opens_at")
 
 
 def test_agents_and_failures() -> None:

@@ -164,7 +164,13 @@ async def build(room: Room, settings: PackageServiceSettings) -> None:
     )
     offering.start(room)
     on_campaigns = AssignmentOffers()
-    runner = Runner(pool, on_campaigns, room.clock, interval_seconds=settings.campaign_interval_seconds)
+    runner = Runner(
+        pool,
+        on_campaigns,
+        room.clock,
+        interval_seconds=settings.campaign_interval_seconds,
+        retention_days=settings.campaign_retention_days,
+    )
     _ = room.spawn(Leader(postgres_url, "campaigns").run(runner.run), "campaigns")
     campaign_questions = CampaignQuestions(pool, Campaigns(pool, on_campaigns), room.clock)
     answered = {

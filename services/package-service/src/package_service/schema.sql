@@ -365,6 +365,8 @@ CREATE TABLE campaign (
     ended_at           timestamptz,
     -- Of the assignment when it was started or last resumed: any other holds it.
     assignment_revision bigint     NOT NULL DEFAULT 0,
+    -- How many are in which state.
+    agents              jsonb      NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, campaign_id)
 );
 CREATE INDEX campaign_created ON campaign (tenant_id, created_at, campaign_id);

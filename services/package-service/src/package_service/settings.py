@@ -182,6 +182,10 @@ class PackageServiceSettings(ServiceSettings):
     campaign_interval_seconds: Annotated[
         float, Field(gt=0, le=60, description="How often living campaigns are looked at, at most.")
     ] = 2.0
+    campaign_retention_days: Annotated[
+        int,
+        Field(ge=1, description="Days the agents of an ended campaign are kept; the campaign and its counts stay."),
+    ] = 90
 
     @field_validator("signing_key")
     @classmethod

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollout import Member, MemberState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 SLICE = 1000
 """Rows read at once."""
+
+PRUNED = 10_000
+"""Rows removed at once."""
 
 MAX_FAILURES = 100
 MAX_NAMED = 1000
@@ -42,9 +47,13 @@ UPDATE campaign_agent a SET put_back = false FROM campaign c
 WHERE c.tenant_id = $1 AND c.assignment_id = $2 AND c.state = 'completed'
   AND a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id AND a.put_back
 """
-_COUNTS = """
-SELECT campaign_id, state, count(*) AS agents FROM campaign_agent
-WHERE tenant_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id, state
+# Those a completed campaign holds at the former version are still needed: somebody has to let them go.
+_PRUNE = """
+DELETE FROM campaign_agent WHERE ctid = ANY (ARRAY(
+    SELECT a.ctid FROM campaign_agent a JOIN campaign c ON c.tenant_id = a.tenant_id AND c.campaign_id = a.campaign_id
+    WHERE c.ended_at < now() - $1::interval
+      AND NOT (c.state = 'completed' AND a.state IN ('failed', 'rolled_back') AND a.put_back)
+    LIMIT $2))
 """
 _WHERE = """
 FROM campaign_agent
@@ -100,6 +109,11 @@ async def save(connection: Connection, campaign: Campaign, members: Sequence[Mem
     )
 
 
+def counted(members: Mapping[bytes, Member]) -> dict[str, int]:
+    """Count agents by state."""
+    return dict(Counter(member.state.value for member in members.values()))
+
+
 async def release(connection: Connection, campaign: Campaign) -> list[bytes]:
     """Hold nobody at the previous version any more; returns who was."""
     rows = await connection.fetch(_RELEASE, campaign.tenant_id, campaign.campaign_id)
@@ -111,14 +125,9 @@ async def release_all(connection: Connection, tenant_id: str, assignment_id: UUI
     await connection.execute(_RELEASE_ALL, tenant_id, assignment_id)
 
 
-async def counts(
-    connection: Connection | asyncpg.Pool, tenant_id: str, campaign_ids: Iterable[UUID]
-) -> dict[UUID, dict[str, int]]:
-    """Count the agents of campaigns by state."""
-    found: dict[UUID, dict[str, int]] = {}
-    for row in await connection.fetch(_COUNTS, tenant_id, list(campaign_ids)):
-        found.setdefault(row["campaign_id"], {})[row["state"]] = row["agents"]
-    return found
+async def prune(connection: Connection | asyncpg.Pool, days: int) -> int:
+    """Forget agents of campaigns that ended so long ago, but for those still held; returns how many: PRUNED at most."""
+    return int((await connection.execute(_PRUNE, timedelta(days=days), PRUNED)).rsplit(" ", 1)[1])
 
 
 async def list_agents(

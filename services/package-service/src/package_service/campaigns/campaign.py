@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contracts.labels import MAX_KEY_CHARACTERS, MAX_VALUE_CHARACTERS
@@ -54,6 +54,9 @@ class Campaign:
     ended_at: datetime | None = None
     assignment_revision: int = 0
     """Of the assignment when it was started or last resumed; 0 = nobody noted it."""
+
+    agents: Mapping[str, int] = field(default_factory=dict)
+    """How many are in which state."""
 
 
 def check(draft: Draft) -> None:

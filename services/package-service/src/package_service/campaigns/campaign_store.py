@@ -17,7 +17,7 @@ from package_service.campaigns.campaign import (
 from rollout import Plan, Rollout, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _COLUMNS = """
 tenant_id, campaign_id, name, assignment_id, package, from_version, to_version, stages, max_in_flight, watch_seconds,
 timeout_seconds, failure_threshold, opening, rollback, state, stage, stage_since, round, reason, revision, created_by,
-created_at, updated_by, updated_at, started_at, ended_at, assignment_revision
+created_at, updated_by, updated_at, started_at, ended_at, assignment_revision, agents
 """
 # Whoever may not have too many excludes whoever makes another at this moment.
 _LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('campaigns ' || $1))"
@@ -60,7 +60,7 @@ WHERE tenant_id = $1 AND campaign_id = $2 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants only
 _MOVE = f"""
 UPDATE campaign SET state = $3, stage = $4, stage_since = $5, round = $6, reason = $7, from_version = $8,
-    assignment_revision = $10,
+    assignment_revision = $10, agents = coalesce($11, agents),
     updated_by = CASE WHEN $9 = '' THEN updated_by ELSE $9 END, updated_at = now(), revision = revision + 1,
     started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
     ended_at = CASE WHEN $3 IN ('completed', 'aborted') THEN now() END
@@ -167,8 +167,9 @@ async def move(
     author: str = "",
     from_version: str = "",
     assignment_revision: int = 0,
+    agents: Mapping[str, int] | None = None,
 ) -> Campaign:
-    """Keep where a locked campaign stands now; without an author nobody did it."""
+    """Keep where a locked campaign stands now; without an author nobody did it, without agents none has moved."""
     (row,) = await connection.fetch(
         _MOVE,
         campaign.tenant_id,
@@ -181,6 +182,7 @@ async def move(
         from_version or campaign.from_version,
         author,
         assignment_revision or campaign.assignment_revision,
+        None if agents is None else dict(agents),
     )
     return _campaign(row)
 
@@ -267,4 +269,5 @@ def _campaign(row: asyncpg.Record) -> Campaign:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         assignment_revision=row["assignment_revision"],
+        agents=row["agents"],
     )

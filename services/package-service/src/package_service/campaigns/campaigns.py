@@ -141,7 +141,8 @@ class Campaigns:
                 ended, changed = abort(rollout, members, now)
                 await agent_store.save(connection, campaign, changed)
                 await self._offers.unchoose(connection, *keys, None)
-                return await campaign_store.move(connection, campaign, ended, author=author)
+                counts = agent_store.counted({**members, **{member.uid: member for member in changed}})
+                return await campaign_store.move(connection, campaign, ended, author=author, agents=counts)
             case "pause":
                 return await campaign_store.move(connection, campaign, pause(rollout), author=author)
             case _:

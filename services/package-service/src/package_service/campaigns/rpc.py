@@ -68,7 +68,7 @@ class CampaignQuestions:
         if assignment_id is None:
             raise AssignmentNotFound
         campaign = await self._campaigns.create(request.tenant_id, draft, assignment_id, request.author)
-        return api.CreateCampaignReply(campaign=await self._told(campaign))
+        return api.CreateCampaignReply(campaign=self._told(campaign))
 
     async def update_campaign(self, request: api.UpdateCampaignRequest) -> api.UpdateCampaignReply:
         """Write a campaign anew."""
@@ -80,12 +80,12 @@ class CampaignQuestions:
             expected_revision=request.expected_revision,
             author=request.author,
         )
-        return api.UpdateCampaignReply(campaign=await self._told(campaign))
+        return api.UpdateCampaignReply(campaign=self._told(campaign))
 
     async def get_campaign(self, request: api.GetCampaignRequest) -> api.GetCampaignReply:
         """Return a campaign."""
         check_request(request)
-        return api.GetCampaignReply(campaign=await self._told(await self._one(request)))
+        return api.GetCampaignReply(campaign=self._told(await self._one(request)))
 
     async def list_campaigns(self, request: api.ListCampaignsRequest) -> api.ListCampaignsReply:
         """List campaigns, newest first."""
@@ -98,10 +98,9 @@ class CampaignQuestions:
         page = page_of(request.page, "campaigns", request.tenant_id, wanted)
         rows, total = await campaign_store.list_campaigns(self._pool, request.tenant_id, page, wanted)
         shown, cursor = cut(rows, page, campaign_store.sort_key)
-        counts = await agent_store.counts(self._pool, request.tenant_id, [row.campaign_id for row in shown])
         now = self._clock.now()
         return api.ListCampaignsReply(
-            campaigns=[wire.campaign_message(row, counts.get(row.campaign_id, {}), now) for row in shown],
+            campaigns=[wire.campaign_message(row, now) for row in shown],
             page=page_pb2.PageReply(total=total, next_cursor=cursor),
         )
 
@@ -125,7 +124,7 @@ class CampaignQuestions:
             expected_revision=request.expected_revision,
             author=request.author,
         )
-        return api.SteerCampaignReply(campaign=await self._told(campaign))
+        return api.SteerCampaignReply(campaign=self._told(campaign))
 
     async def list_campaign_agents(self, request: api.ListCampaignAgentsRequest) -> api.ListCampaignAgentsReply:
         """List the agents of a campaign."""
@@ -150,9 +149,8 @@ class CampaignQuestions:
     async def _one(self, request: Any) -> Campaign:
         return await self._campaigns.get(request.tenant_id, wire.campaign_id_of(request.id))
 
-    async def _told(self, campaign: Campaign) -> api.Campaign:
-        counts = await agent_store.counts(self._pool, campaign.tenant_id, [campaign.campaign_id])
-        return wire.campaign_message(campaign, counts.get(campaign.campaign_id, {}), self._clock.now())
+    def _told(self, campaign: Campaign) -> api.Campaign:
+        return wire.campaign_message(campaign, self._clock.now())
 
 
 def _uuid(text: str) -> UUID | None:

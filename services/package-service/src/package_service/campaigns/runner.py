@@ -40,6 +40,9 @@ log = structlog.get_logger()
 SHARE = 5
 """Looking takes at most one part of so many of the time: a large fleet is looked at less often, not harder."""
 
+FORGET_SECONDS = 3600.0
+"""Between two times what ended long ago is looked for."""
+
 GONE = "its assignment was deleted"
 OFF = "the assignment was switched off"
 OTHER = "the assignment is about {package} now"
@@ -65,13 +68,19 @@ class Runner:
         clock: For waiting.
 
         interval_seconds: Between looks, at least.
+
+        retention_days: How long the agents of an ended campaign are kept.
     """
 
-    def __init__(self, pool: asyncpg.Pool, offers: Offers, clock: Clock, *, interval_seconds: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, offers: Offers, clock: Clock, *, interval_seconds: float, retention_days: int
+    ) -> None:
         self._pool = pool
         self._offers = offers
         self._clock = clock
         self._interval_seconds = interval_seconds
+        self._retention_days = retention_days
+        self._forget_at = 0.0
 
     async def run(self) -> None:
         """Look for ever; a database that is away makes it late."""
@@ -93,9 +102,21 @@ class Runner:
             await self._alone(self._look_at, tenant_id, campaign_id)
         for tenant_id, campaign_id in await campaign_store.holding(self._pool):
             await self._alone(self._release_if_due, tenant_id, campaign_id)
+        await self._forget_if_due()
         counted = await campaign_store.states(self._pool)
         for state in State:
             metrics.CAMPAIGNS.labels(state.value).set(counted.get(state.value, 0))
+
+    async def _forget_if_due(self) -> None:
+        """Forget, now and then, the agents of campaigns that ended long ago; how many there were is kept."""
+        now = self._clock.monotonic()
+        if now < self._forget_at:
+            return
+        forgotten = await agent_store.prune(self._pool, self._retention_days)
+        if forgotten < agent_store.PRUNED:
+            self._forget_at = now + FORGET_SECONDS
+        if forgotten:
+            log.info("campaign_agents_forgotten", agents=forgotten)
 
     async def _alone(self, deed: Callable[[str, UUID], Awaitable[None]], tenant_id: str, campaign_id: UUID) -> None:
         """Do something for one campaign; whatever is wrong with it keeps nobody from looking at the others."""
@@ -121,7 +142,7 @@ class Runner:
             if assigned is None:
                 ended, changed = abort(campaign.rollout, members, now, GONE)
                 await agent_store.save(connection, campaign, changed)
-                await self._keep(connection, campaign, ended)
+                await self._keep(connection, campaign, ended, members, changed)
                 return
             rollout = _held(campaign, assigned)
             found = await self._decide(connection, campaign, rollout, members, now)
@@ -129,7 +150,7 @@ class Runner:
             _count(found.changed, members)
             await self._carry_out(connection, campaign, found, members)
             if found.rollout != campaign.rollout or found.changed:
-                await self._keep(connection, campaign, found.rollout)
+                await self._keep(connection, campaign, found.rollout, members, found.changed)
 
     async def _release_if_due(self, tenant_id: str, campaign_id: UUID) -> None:
         """Let go of those held at the former version once the assignment has another than the one they failed with."""
@@ -181,8 +202,16 @@ class Runner:
         if found.admit:
             await self._offers.choose(connection, *keys, found.admit, campaign.to_version)
 
-    async def _keep(self, connection: Connection, campaign: Campaign, rollout: Rollout) -> None:
-        kept = await campaign_store.move(connection, campaign, rollout)
+    async def _keep(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        rollout: Rollout,
+        before: Mapping[bytes, Member],
+        changed: Sequence[Member],
+    ) -> None:
+        counts = agent_store.counted({**before, **{member.uid: member for member in changed}})
+        kept = await campaign_store.move(connection, campaign, rollout, agents=counts)
         if rollout.state is campaign.rollout.state:
             return
         what = _ENDED[rollout.state]

@@ -11,7 +11,6 @@ from package_service.errors import CampaignNotFound
 from rollout import Member, Plan, Stage, State, Threshold, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from package_service.campaigns.agent_store import Failure
@@ -42,8 +41,8 @@ def draft_of(name: str, to_version: str, plan: api.CampaignPlan) -> Draft:
     )
 
 
-def campaign_message(campaign: Campaign, agents: Mapping[str, int], now: datetime) -> api.Campaign:
-    """Write a campaign; *agents* counts its agents by state."""
+def campaign_message(campaign: Campaign, now: datetime) -> api.Campaign:
+    """Write a campaign as it looks now."""
     rollout, window = campaign.rollout, campaign.plan.window
     message = api.Campaign(
         id=str(campaign.campaign_id),
@@ -57,7 +56,7 @@ def campaign_message(campaign: Campaign, agents: Mapping[str, int], now: datetim
         state=rollout.state.value,
         reason=rollout.reason,
         stage=0 if rollout.state is State.DRAFT else rollout.stage + 1,
-        agents=agents,
+        agents=campaign.agents,
         revision=campaign.revision,
         created_by=campaign.created_by,
         updated_by=campaign.updated_by,
