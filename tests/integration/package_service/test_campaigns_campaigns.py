@@ -256,6 +256,25 @@ async def test_files_of_a_campaign_stay(people: Campaigns, pool: asyncpg.Pool) -
     await catalogue.delete(TENANT, files["1.1.0"].file_id, author="ann")
 
 
+async def test_people_wait_for_a_long_look(
+    people: Campaigns, pool: asyncpg.Pool, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than everybody else waits for a lock, and only for this: to stop it is the last thing to be refused."""
+    campaign = await act(people, await made(people), "start")
+    await act(people, campaign, "pause")
+    seen: list[str] = []
+
+    async def assignment(connection: asyncpg.Connection[asyncpg.Record], *_: object) -> Assigned | None:
+        seen.append(await connection.fetchval("SHOW lock_timeout"))
+        return ground.assigned
+
+    monkeypatch.setattr(ground, "assignment", assignment)
+    await act(people, campaign, "resume")
+
+    assert seen == ["25s"]
+    assert await pool.fetchval("SHOW lock_timeout") == "10s"
+
+
 async def test_so_many_and_no_more(people: Campaigns, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever wants another deletes one."""
     monkeypatch.setattr(campaigns, "MAX_CAMPAIGNS", 2)

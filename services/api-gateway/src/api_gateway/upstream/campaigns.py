@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Action = Literal["start", "pause", "resume", "abort"]
 
+STEER_PATIENCE = 6
+"""Times the usual patience: who stops a campaign of a large fleet waits until the look at it that is under way ends."""
+
 
 class Campaigns(PackageService):
     """package-service's campaigns, seen from here."""
@@ -77,7 +80,8 @@ class Campaigns(PackageService):
         request = messages.SteerCampaignRequest(
             tenant_id=tenant_id, id=campaign_id, action=action, expected_revision=expected_revision, author=author
         )
-        return (await self.ask(subjects.STEER_CAMPAIGN, request)).campaign
+        patience = STEER_PATIENCE * self._timeout_seconds
+        return (await self.ask(subjects.STEER_CAMPAIGN, request, timeout_seconds=patience)).campaign
 
     async def agents(
         self, tenant_id: str, campaign_id: str, query: CampaignAgentQuery

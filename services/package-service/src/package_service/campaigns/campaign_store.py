@@ -41,6 +41,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) RETURN
 """  # noqa: S608 - constants only
 _ONE = f"SELECT {_COLUMNS} FROM campaign WHERE tenant_id = $1 AND campaign_id = $2"  # noqa: S608 - constants only
 _LOCK = f"{_ONE} FOR UPDATE"
+# Less than a command may take altogether.
+_BE_PATIENT = "SET LOCAL lock_timeout = '25s'"
 _LIVING = "SELECT tenant_id, campaign_id FROM campaign WHERE state IN ('running', 'paused', 'halted') ORDER BY 1, 2"
 _HOLDING = """
 SELECT c.tenant_id, c.campaign_id FROM campaign c WHERE c.state = 'completed' AND EXISTS (
@@ -127,6 +129,11 @@ async def lock(connection: Connection, tenant_id: str, campaign_id: UUID) -> Cam
     """Return a campaign, and keep everybody else from changing it until the transaction ends."""
     row = await connection.fetchrow(_LOCK, tenant_id, campaign_id)
     return None if row is None else _campaign(row)
+
+
+async def be_patient(connection: Connection) -> None:
+    """Wait for locks longer than usual until the transaction ends: as long as a look at a large fleet may take."""
+    await connection.execute(_BE_PATIENT)
 
 
 async def living(connection: Connection | asyncpg.Pool) -> list[tuple[str, UUID]]:

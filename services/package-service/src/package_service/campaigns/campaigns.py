@@ -108,6 +108,7 @@ class Campaigns:
     ) -> Campaign:
         """Start, pause, resume or abort; raises CampaignState when that cannot be done now."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await campaign_store.be_patient(connection)
             campaign = await _locked(connection, tenant_id, campaign_id, expected_revision)
             try:
                 moved = await self._steered(connection, campaign, action, author)
