@@ -35,6 +35,7 @@ async def test_each_question_names_its_tenant(caller: Any) -> None:
     assert changed.expected_revision == removed.expected_revision == steered.expected_revision == 3
     assert (list(listed.states), listed.search, steered.action) == (["halted"], "x", "abort")
     assert list(agents.states) == ["failed"]
+    assert bus.timeouts == [5, 5, 5, 5, 5, 30, 5, 5]
 
 
 async def test_refused_plans_are_unprocessable() -> None:
