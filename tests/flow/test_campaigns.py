@@ -260,3 +260,32 @@ async def test_assignment_stands_still_while_a_campaign_moves_it(running: Platfo
         await campaign.steer("abort")
         await depot.until_states(assignment, installed=agents)
         await depot.change(assignment, selector={"place": "elsewhere"})
+
+
+async def test_what_failed_for_a_passing_reason_may_be_tried_again(running: Platform, depot: Depot, place: str) -> None:
+    """A campaign somebody starts asks again; so does a retry, and says when there is nothing to ask for."""
+    agents = 10
+    async with Fleet(options_of(running, place, agents, fail_share=0.2, error=WORDS)) as fleet:
+        plan = {"stages": [{"percent": 100}], "max_in_flight": agents, "watch_seconds": 0}
+        assignment, campaign = await begin(
+            running, depot, place, agents, **plan, failure_threshold={"count": 1}, rollback=True
+        )
+        await campaign.steer("start")
+        await campaign.until("halted")
+        failed = (await campaign.failures())["failures"][0]["agents"][0]
+        await campaign.steer("abort")
+        await campaign.until("aborted")
+        await depot.until_states(assignment, installed=agents)
+        path = f"/agents/{failed}/packages/{place}/retry"
+        assert (await running.api.ask("POST", path)).status_code == httpx.codes.OK
+        assert (await running.api.ask("POST", path)).status_code == httpx.codes.CONFLICT
+
+        for agent in fleet.agents:
+            agent.fails_packages = False
+        draft = {"name": f"{place}-again", "assignment_id": assignment["id"], "to_version": NEW, **plan}
+        again = Campaign(running, await running.api.post("/campaigns", draft))
+        await again.steer("start")
+
+        ended = await again.until("completed", "halted")
+        assert ended["state"] == "completed", await again.failures()
+        await wait_until(lambda: len(with_version(fleet, place, NEW)) == agents, SECONDS, describe="all have it")
