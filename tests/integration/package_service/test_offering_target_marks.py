@@ -62,9 +62,9 @@ async def test_whom_it_decided_for_and_who_has_the_package(ground: Ground) -> No
     await ground.hear(*Agent(PROD).connected())
     async with ground.pool.acquire() as connection, connection.transaction():
         assert await target_marks.mark(connection, TENANT, []) == 0
-        assert await target_marks.mark_having(connection, TENANT, ["nothing"]) == 0
+        assert await target_marks.having(connection, TENANT, ["nothing"]) == []
         assert await marked(ground) == set()
-        assert await target_marks.mark_having(connection, TENANT, ["collector", "nothing"]) == 1
+        assert await target_marks.having(connection, TENANT, ["collector", "nothing"]) == [PROD]
         assert (
             await target_marks.mark_meant(connection, TENANT, assignment.assignment_id, selector={}, groups=[], uids=[])
             == 1

@@ -6,17 +6,24 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from package_service.offering import target_store
+import pytest
+
+from package_service.offering import target_marks, target_store, worker
 from package_service.offering.reconcile import Policy
 from package_service.offering.standing import State
 from servicekit.bus import Bus
+from servicekit.errors import Unavailable
 from world import facts as say
 from world.eventually import wait_until
 
 from .offering_ground import TENANT, Agent, Ground
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
+
+    from servicekit.postgres import Connection
 
     from .offering_ground import Gateway
 
@@ -46,6 +53,40 @@ async def test_only_agents_that_have_to_do_with_a_change_are_looked_at(ground: G
     await ground.publish("2.0.0", name="other")
     assert await ground.worker.take_changes(TENANT) == 0
     assert await ground.pool.fetchval("SELECT count(*) FROM package_change") == 0
+
+
+async def test_others_go_on_while_a_fleet_is_marked(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of files keeps nobody waiting for longer than a piece; broken off, it is begun again."""
+    agents = [Agent(say.uid_of(number)) for number in range(5)]
+    newcomer = Agent(say.uid_of(9))
+    await ground.publish("1.0.0")
+    await ground.assign()
+    await ground.hear(*(fact for agent in agents for fact in agent.connected()))
+    await ground.look()
+    await ground.publish("2.0.0")
+    monkeypatch.setattr(worker, "CHUNK", 2)
+    marks, pieces = target_marks.mark, list[int]()
+
+    async def marked(connection: Connection, tenant_id: str, uids: Sequence[bytes]) -> int:
+        pieces.append(len(uids))
+        count = await marks(connection, tenant_id, uids)
+        if len(pieces) == 2:
+            # Held until this piece is committed: other agents, and new ones, are not.
+            async with asyncio.timeout(30):
+                await ground.hear(*newcomer.connected(), agents[4].health())
+            raise Unavailable("the database went away")
+        return count
+
+    monkeypatch.setattr(target_marks, "mark", marked)
+    with pytest.raises(Unavailable):
+        await ground.worker.take_changes(TENANT)
+    assert (await ground.standing(newcomer.uid)).version == "2.0.0"
+    assert [(await ground.target(agent.uid)).dirty for agent in agents] == [True, True, False, False, False]
+
+    assert await ground.worker.take_changes(TENANT) == 6
+    assert pieces == [2, 2, 2, 2, 2]
+    await ground.look()
+    assert {(await ground.standing(agent.uid)).version for agent in agents} == {"2.0.0"}
 
 
 async def test_undelivered_offer_is_repeated_to_every_gateway(pool: asyncpg.Pool, bus: Bus, gateway: Gateway) -> None:

@@ -33,7 +33,10 @@ WHERE t.tenant_id = $1 AND (
                WHERE p.tenant_id = t.tenant_id AND p.instance_uid = t.instance_uid AND p.assignment_id = $2))
 """
 
-_HAVING = "SELECT instance_uid FROM agent_package WHERE tenant_id = $1 AND package = ANY ($2::text[])"
+_HAVING = """
+SELECT DISTINCT instance_uid FROM agent_package WHERE tenant_id = $1 AND package = ANY ($2::text[])
+ORDER BY instance_uid
+"""
 
 
 async def mark(connection: Connection, tenant_id: str, uids: Sequence[bytes]) -> int:
@@ -57,7 +60,6 @@ async def mark_meant(
     return await mark(connection, tenant_id, [row["instance_uid"] for row in rows])
 
 
-async def mark_having(connection: Connection, tenant_id: str, packages: Sequence[str]) -> int:
-    """Mark every agent that should have one of these packages; return how many."""
-    rows = await connection.fetch(_HAVING, tenant_id, list(packages))
-    return await mark(connection, tenant_id, [row["instance_uid"] for row in rows])
+async def having(connection: Connection, tenant_id: str, packages: Sequence[str]) -> list[bytes]:
+    """List every agent that should have one of these packages, in order of uid."""
+    return [row["instance_uid"] for row in await connection.fetch(_HAVING, tenant_id, list(packages))]

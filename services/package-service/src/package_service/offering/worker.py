@@ -30,11 +30,10 @@ BATCH = 5_000
 
 _CHANGES = "SELECT DISTINCT tenant_id FROM package_change LIMIT 100"
 _TAKE_CHANGES = """
-WITH taken AS (
-    SELECT change_id FROM package_change WHERE tenant_id = $1 ORDER BY change_id FOR UPDATE SKIP LOCKED LIMIT 10000
-)
-DELETE FROM package_change c USING taken WHERE c.tenant_id = $1 AND c.change_id = taken.change_id RETURNING c.package
+SELECT change_id, package FROM package_change WHERE tenant_id = $1
+ORDER BY change_id FOR UPDATE SKIP LOCKED LIMIT 10000
 """
+_DROP_CHANGES = "DELETE FROM package_change WHERE tenant_id = $1 AND change_id = ANY ($2::bigint[])"
 
 
 class Worker:
@@ -90,11 +89,27 @@ class Worker:
         return count >= BATCH
 
     async def take_changes(self, tenant_id: str) -> int:
-        """Have everybody look anew whom changes of files concern; return how many agents."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await matcher.begin_change(connection, tenant_id)
-            packages = {row["package"] for row in await connection.fetch(_TAKE_CHANGES, tenant_id)}
-            return await target_marks.mark_having(connection, tenant_id, sorted(packages))
+        """
+        Have everybody look anew whom changes of files concern; return how many agents.
+
+        Others are kept from matching only for the moment in which their indexes grow old: whoever is matched after
+        that is matched against the change. The rest is marked piece by piece. Should that break off, the notes are
+        still there, and somebody begins again.
+        """
+        count = 0
+        async with self._pool.acquire() as keeper, keeper.transaction():
+            notes = await keeper.fetch(_TAKE_CHANGES, tenant_id)
+            if not notes:
+                return 0
+            async with self._pool.acquire() as connection:
+                async with connection.transaction():
+                    await matcher.begin_change(connection, tenant_id)
+                uids = await target_marks.having(connection, tenant_id, sorted({note["package"] for note in notes}))
+                for start in range(0, len(uids), CHUNK):
+                    async with connection.transaction():
+                        count += await target_marks.mark(connection, tenant_id, uids[start : start + CHUNK])
+            await keeper.execute(_DROP_CHANGES, tenant_id, [note["change_id"] for note in notes])
+        return count
 
     async def _decide(self, tenant_id: str, uids: list[bytes]) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
