@@ -62,14 +62,15 @@ def test_certificate_and_token_are_shown_together() -> None:
 
 
 def test_slip_of_the_pen_shows_in_the_proof() -> None:
-    """A text of the platform's form whose checksum does not fit; texts of other forms are not judged."""
+    """A text of the platform's form whose checksum does not fit; beside a certificate that opens, it is no matter."""
     token = sealed("oet_" + "1" * 12 + "_" + "a" * 48)
 
     assert not proof_of({"secret-key": token}, "").mistyped
     assert proof_of({"secret-key": token.replace("a", "b", 1)}, "").mistyped
     assert not proof_of(TOKEN, "").mistyped
-    own = ClientCertificate(b"c" * 32, UID)
-    assert proof_of({"secret-key": token.replace("a", "b", 1)}, "", own).mistyped
+    wrong = {"secret-key": token.replace("a", "b", 1)}
+    assert not proof_of(wrong, "", ClientCertificate(b"c" * 32, UID)).mistyped
+    assert proof_of(wrong, "", ClientCertificate(b"o" * 32, outside_ca=True)).mistyped
 
 
 def test_proof_can_name_its_agent_later() -> None:

@@ -46,7 +46,7 @@ class Proof:
     instance_uid: bytes = b""
 
     mistyped: bool = False
-    """The token has the form of one of the platform's, and a checksum that does not fit: nobody need be asked."""
+    """All it shows is a token of the platform's form whose checksum does not fit: nobody need be asked."""
 
     @property
     def secret(self) -> bytes:
@@ -108,9 +108,8 @@ def proof_of(
     """
     token = token_of(headers)
     token_hash = hashlib.sha256(token.encode()).digest() if token else b""
-    mistyped = is_mistyped(token)
     if certificate is None or (token and certificate.outside_ca):
-        return Proof(token_hash=token_hash, remote_ip=remote_ip, instance_uid=uid, mistyped=mistyped)
+        return Proof(token_hash=token_hash, remote_ip=remote_ip, instance_uid=uid, mistyped=is_mistyped(token))
     return Proof(
         token_hash=token_hash,
         certificate_sha256=certificate.sha256,
@@ -118,7 +117,6 @@ def proof_of(
         outside_ca=certificate.outside_ca,
         remote_ip=remote_ip,
         instance_uid=uid,
-        mistyped=mistyped,
     )
 
 
